@@ -1,0 +1,1 @@
+"""Hostler: one service that runs a virtual infrastructure across hypervisors."""

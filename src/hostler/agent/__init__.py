@@ -1,0 +1,1 @@
+"""Runs on a host: serves one provider over mTLS, and nothing else."""

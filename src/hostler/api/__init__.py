@@ -1,0 +1,1 @@
+"""REST and live events: mounts every operation, answers reads, guards both."""

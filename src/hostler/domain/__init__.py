@@ -1,0 +1,1 @@
+"""Decisions and vocabulary: no I/O, no clock, no randomness."""

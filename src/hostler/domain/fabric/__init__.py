@@ -1,0 +1,1 @@
+"""Hosts: what they are, what they have, how they are seen."""

@@ -1,0 +1,1 @@
+"""Disks, profiles and templates: what VMs are made from."""

@@ -1,0 +1,1 @@
+"""Virtual machines: what they are, their states, what each state allows."""

@@ -1,0 +1,1 @@
+"""Intelligent Placement: rates hosts in stars and explains each."""

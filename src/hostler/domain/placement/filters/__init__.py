@@ -1,0 +1,1 @@
+"""What makes a host unfit, one criterion a file."""

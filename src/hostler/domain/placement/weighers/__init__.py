@@ -1,0 +1,1 @@
+"""What makes a host better, one term a file."""

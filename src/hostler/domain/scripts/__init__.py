@@ -1,0 +1,1 @@
+"""An action as text: Python, shell, curl, and the VMM cmdlet it is equal to."""

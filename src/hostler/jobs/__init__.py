@@ -1,0 +1,1 @@
+"""The engine: operations, the journal, locks, the worker."""

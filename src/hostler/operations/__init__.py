@@ -1,0 +1,1 @@
+"""What can be done, a folder a noun, a file a verb."""

@@ -1,0 +1,1 @@
+"""The seam: the contract every hypervisor implements."""

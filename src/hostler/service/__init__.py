@@ -1,0 +1,1 @@
+"""Settings, wiring, start and stop: the only room that knows all rooms."""

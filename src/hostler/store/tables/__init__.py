@@ -1,0 +1,1 @@
+"""Every table, a file per domain room."""

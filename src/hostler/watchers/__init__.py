@@ -1,0 +1,1 @@
+"""Loops that bring facts in, one file each."""
