@@ -50,7 +50,7 @@ class VmSpec(Struct, frozen=True, kw_only=True):
 
 
 class CloudInitSeed(Struct, frozen=True, kw_only=True):
-    """What a guest reads at its first boot (NoCloud). `user_data` is a cloud-config document before its serialisation."""
+    """What a guest reads at its first boot (NoCloud). `user_data` is a cloud-config document, not yet serialised."""
 
     instance_id: str
     host_name: str
