@@ -1,0 +1,80 @@
+"""Locks: a set taken at once in the accepting transaction, inherited by child jobs, freed when the job ends."""
+
+from collections.abc import Iterable
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from hostler.jobs.errors import ConflictError
+from hostler.jobs.states import Hold
+from hostler.store.tables import job, job_object
+
+
+def take(connection: Connection, job_id: str, root_id: str, exclusive: Iterable[str], shared: Iterable[str]) -> None:
+    """Lock all or nothing; ConflictError names the job in the way."""
+    exclusive, shared = list(exclusive), list(shared)
+    check(connection, root_id, exclusive, shared)
+    connection.execute(delete(job_object).where(job_object.c.job_id == job_id))
+    wanted = _wanted(exclusive, shared)
+    if wanted:
+        rows = [
+            {"job_id": job_id, "object": name, "exclusive": alone, "hold": Hold.LOCK} for name, alone in wanted.items()
+        ]
+        connection.execute(insert(job_object), rows)
+
+
+def _wanted(exclusive: Iterable[str], shared: Iterable[str]) -> dict[str, bool]:
+    return dict.fromkeys(sorted(shared), False) | dict.fromkeys(sorted(exclusive), True)
+
+
+def check(connection: Connection, root_id: str, exclusive: Iterable[str], shared: Iterable[str]) -> None:
+    """Prove that the locks could be taken now; ConflictError names the job in the way. One root is never in its own."""
+    wanted = _wanted(exclusive, shared)
+    if not wanted:
+        return
+    held = connection.execute(
+        select(job_object.c.object, job_object.c.exclusive, job_object.c.hold, job.c.id, job.c.title)
+        .join(job, job.c.id == job_object.c.job_id)
+        .where(job_object.c.object.in_(list(wanted)), job_object.c.hold != Hold.NONE, job.c.root_id != root_id)
+        .order_by(job_object.c.object)
+    )
+    for name, is_exclusive, hold, holder, title in held:
+        if hold == Hold.BLOCK:
+            raise ConflictError(
+                f"Job {holder} ({title}) failed and holds the {_spoken(name)} until somebody decides on it.",
+                f"hostler job restart {holder}, hostler job undo {holder} or hostler job dismiss {holder}",
+                job=holder,
+            )
+        if is_exclusive or wanted[name]:
+            raise ConflictError(
+                f"The {_spoken(name)} is in use by job {holder} ({title}).",
+                f"Wait for it (hostler job follow {holder}) or cancel it (hostler job cancel {holder}).",
+                job=holder,
+            )
+
+
+def free(connection: Connection, job_id: str) -> None:
+    """Let go of everything the job holds."""
+    connection.execute(
+        update(job_object).where(job_object.c.job_id == job_id, job_object.c.hold != Hold.NONE).values(hold=Hold.NONE)
+    )
+
+
+def block(connection: Connection, job_id: str) -> None:
+    """Free what was shared; what the failed job had to itself waits for a decision on it."""
+    free(connection, job_id)
+    connection.execute(
+        update(job_object).where(job_object.c.job_id == job_id, job_object.c.exclusive).values(hold=Hold.BLOCK)
+    )
+
+
+def held_by(connection: Connection, job_id: str) -> tuple[list[str], list[str]]:
+    """The objects of a job: those it had to itself, those it shared."""
+    rows = connection.execute(
+        select(job_object.c.object, job_object.c.exclusive).where(job_object.c.job_id == job_id)
+    ).all()
+    return [name for name, alone in rows if alone], [name for name, alone in rows if not alone]
+
+
+def _spoken(name: str) -> str:
+    noun, _, identity = name.partition("/")
+    return f"{noun} {identity}"

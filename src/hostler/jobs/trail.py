@@ -1,0 +1,45 @@
+"""What others read of jobs: the audit trail, and the events that consoles and commands follow."""
+
+from typing import Any
+
+from sqlalchemy import Connection, insert
+
+from hostler.domain.access.rights import Caller
+from hostler.store.tables import audit as audit_table
+from hostler.store.tables import event
+
+
+def audit(
+    connection: Connection,
+    caller: Caller,
+    now: int,
+    action: str,
+    subject: str,
+    outcome: str,
+    *,
+    job_id: str | None = None,
+    detail: Any = None,
+) -> None:
+    """Append a record of who asked for what, and what became of it."""
+    connection.execute(
+        insert(audit_table).values(
+            at=now,
+            user=caller.user_name,
+            source=caller.source,
+            action=action,
+            object=subject,
+            outcome=outcome,
+            job_id=job_id,
+            reason=caller.reason,
+            detail=detail,
+        )
+    )
+
+
+def job_event(connection: Connection, now: int, job_id: str, state: str, **more: Any) -> None:
+    """Tell those who follow that a job moved on."""
+    notify(connection, now, "job", job_id, {"state": state, **more})
+
+
+def notify(connection: Connection, now: int, kind: str, object_id: str, body: dict[str, Any]) -> None:
+    connection.execute(insert(event).values(at=now, kind=kind, object_id=object_id, body=body))

@@ -1,0 +1,144 @@
+"""SQLite as the ground: one writer thread that commits what waits together, many readers on snapshots.
+
+SQLite has one writer at a time anyway; a thread of its own turns that into group commit: while one batch reaches the
+disk, the next gathers. `synchronous=FULL`: a committed transaction survives a power cut.
+"""
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar, cast
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.pool import QueuePool
+
+from hostler.store.database import Unit
+
+BATCH_LIMIT = 256
+"""Units in one commit at most, so that the first of a burst does not wait for all."""
+
+READERS = 4
+
+T = TypeVar("T")
+
+
+class _Waiting(NamedTuple):
+    work: Unit[Any]
+    outcome: Future[Any]
+
+
+def _engine(path: Path, begin: str, *, query_only: bool) -> Engine:
+    made = create_engine(f"sqlite:///{path}", poolclass=QueuePool, pool_size=READERS, connect_args={"timeout": 30})
+
+    @event.listens_for(made, "connect")
+    def _configure(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-16384"):
+            connection.execute(f"PRAGMA {pragma}")
+        if query_only:
+            connection.execute("PRAGMA query_only=ON")
+
+    @event.listens_for(made, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return made
+
+
+class SqliteDatabase:
+    """The database of one file. Made with its tables by `store.migrations`; `write` and `read` run functions on it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.engine = _engine(path, "BEGIN IMMEDIATE", query_only=False)
+        self._snapshots = _engine(path, "BEGIN", query_only=True)
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="reader")
+        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._listeners: list[Callable[[], None]] = []
+        self._thread = threading.Thread(target=self._write_batches, name="writer", daemon=True)
+        self._thread.start()
+
+    def on_commit(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call `listener` after each commit, in the writer's thread; the answer takes it off again."""
+        self._listeners.append(listener)
+
+        def forget() -> None:
+            with suppress(ValueError):
+                self._listeners.remove(listener)
+
+        return forget
+
+    async def write(self, work: Unit[T]) -> T:
+        return await asyncio.wrap_future(self.submit(work))
+
+    def submit(self, work: Unit[T]) -> Future[T]:
+        """Queue a unit of work; its exception undoes it alone, not the batch it commits with."""
+        outcome: Future[Any] = Future()
+        self._queue.put(_Waiting(work, outcome))
+        return cast(Future[T], outcome)
+
+    async def read(self, query: Unit[T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, query)
+
+    def read_now(self, query: Unit[T]) -> T:
+        with self._snapshots.begin() as connection:
+            return query(connection)
+
+    def close(self) -> None:
+        """Finish what is queued, then close."""
+        self._queue.put(None)
+        self._thread.join()
+        self._readers.shutdown()
+        self.engine.dispose()
+        self._snapshots.dispose()
+
+    def _write_batches(self) -> None:
+        while (first := self._queue.get()) is not None:
+            batch, more = self._gather(first)
+            self._commit(batch)
+            if not more:
+                return
+
+    def _gather(self, first: _Waiting) -> tuple[list[_Waiting], bool]:
+        batch = [first]
+        while len(batch) < BATCH_LIMIT:
+            try:
+                waiting = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if waiting is None:
+                return batch, False
+            batch.append(waiting)
+        return batch, True
+
+    def _commit(self, batch: list[_Waiting]) -> None:
+        batch = [waiting for waiting in batch if waiting.outcome.set_running_or_notify_cancel()]
+        try:
+            with self.engine.begin() as connection:
+                outcomes = [_run(connection, waiting.work) for waiting in batch]
+        except Exception as failure:  # noqa: BLE001 - whatever broke the commit is the outcome of each unit in it
+            outcomes = [(None, failure)] * len(batch)
+        for waiting, (result, failed) in zip(batch, outcomes, strict=True):
+            if failed is None:
+                waiting.outcome.set_result(result)
+            else:
+                waiting.outcome.set_exception(failed)
+        for listener in list(self._listeners):
+            listener()
+
+
+def _run(connection: Connection, work: Unit[Any]) -> tuple[Any, Exception | None]:
+    connection.exec_driver_sql("SAVEPOINT unit")
+    try:
+        result = work(connection)
+    except Exception as failure:  # noqa: BLE001 - the unit's failure is its caller's, by its future
+        connection.exec_driver_sql("ROLLBACK TO unit")
+        connection.exec_driver_sql("RELEASE unit")
+        return None, failure
+    connection.exec_driver_sql("RELEASE unit")
+    return result, None
