@@ -187,8 +187,8 @@ class Attempt:
         context = self._context()
 
         async def undo() -> None:
-            if isinstance(step, LongStep) and step.stop is not None and record.handle is not None:
-                await step.stop(context, record.handle)
+            if isinstance(step, LongStep) and step.stop is not None:
+                await step.stop(context)
             if step.undo is not None:
                 await step.undo(context)
 
@@ -254,9 +254,11 @@ class Attempt:
         return StepContext(
             job_id=self._claimed.job_id,
             attempt=self._claimed.attempt,
+            round=self._claimed.round,
             plan=self._claimed.plan,
             results=self._results,
             services=self._services,
+            now=self._clock,
         )
 
     async def _at_border(self, step: str, phase: str) -> None:

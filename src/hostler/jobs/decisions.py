@@ -40,6 +40,10 @@ def restart(connection: Connection, job_id: str, caller: Caller, now: int) -> No
         .where(job_step.c.job_id == job_id, job_step.c.state == StepState.UNDONE)
         .values(state=StepState.PLANNED)
     )
+    connection.execute(
+        update(job_step).where(job_step.c.job_id == job_id, job_step.c.state != StepState.DONE).values(handle=None)
+    )
+    connection.execute(update(job).where(job.c.id == job_id).values(round=job.c.round + 1))
     _queue_again(connection, row, caller, now, undoing=False)
 
 

@@ -38,6 +38,7 @@ class Claimed:
 
     job_id: str
     attempt: int
+    round: int
     operation: Operation[Any, Any]
     plan: Any
     undoing: bool
@@ -105,6 +106,7 @@ def _take(connection: Connection, replica_id: str, row: AnyRow, operation: Opera
     claimed = Claimed(
         job_id=row.id,
         attempt=attempt,
+        round=row.round,
         operation=operation,
         plan=operation.read_plan(row.plan),
         undoing=row.undoing,

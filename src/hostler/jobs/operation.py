@@ -3,7 +3,7 @@
 import secrets
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
@@ -54,6 +54,10 @@ class Prepared(Generic[PlanT]):
     shared: Iterable[str] = ()
     changes: Sequence[Change] = ()
     limit_key: str | None = None
+
+    def sharing(self, *locks: str) -> "Prepared[PlanT]":
+        """The same, with these locks shared too."""
+        return replace(self, shared=[*self.shared, *locks])
 
 
 @dataclass(frozen=True, slots=True)

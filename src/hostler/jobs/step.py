@@ -26,17 +26,19 @@ class StepContext(Generic[PlanT]):
 
     job_id: str
     attempt: int
+    round: int
     plan: PlanT
     results: Mapping[str, Result]
     services: Services
+    now: Callable[[], int]
 
     @property
     def fence(self) -> Fence:
         return Fence(job_id=self.job_id, attempt=self.attempt)
 
     def task_id(self, step: str) -> str:
-        """The same for every attempt, so that a task is found again and never started twice."""
-        return f"{self.job_id}.{step}"
+        """The same until a person restarts the failed job, so that a task is found again and never started twice."""
+        return f"{self.job_id}.{step}.{self.round}"
 
 
 Look = Callable[[StepContext[PlanT]], Awaitable[Result | None]]
@@ -56,7 +58,7 @@ class Lost:
 
 Start = Callable[[StepContext[PlanT]], Awaitable[str]]
 Follow = Callable[[StepContext[PlanT], str], Awaitable[Progress | Lost | Result]]
-Stop = Callable[[StepContext[PlanT], str], Awaitable[None]]
+Stop = Callable[[StepContext[PlanT]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +96,7 @@ class Step(BaseStep[PlanT]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LongStep(BaseStep[PlanT]):
-    """A step that is started, then followed by its handle; `stop` ends it when the job is cancelled."""
+    """A step that is started, then followed by its handle; `stop` ends it, begun or not, when the job goes back."""
 
     look: Look[PlanT]
     start: Start[PlanT]

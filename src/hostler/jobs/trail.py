@@ -5,8 +5,8 @@ from typing import Any
 from sqlalchemy import Connection, insert
 
 from hostler.domain.access.rights import Caller
+from hostler.store.queries.events import notify
 from hostler.store.tables import audit as audit_table
-from hostler.store.tables import event
 
 
 def audit(
@@ -39,7 +39,3 @@ def audit(
 def job_event(connection: Connection, now: int, job_id: str, state: str, **more: Any) -> None:
     """Tell those who follow that a job moved on."""
     notify(connection, now, "job", job_id, {"state": state, **more})
-
-
-def notify(connection: Connection, now: int, kind: str, object_id: str, body: dict[str, Any]) -> None:
-    connection.execute(insert(event).values(at=now, kind=kind, object_id=object_id, body=body))

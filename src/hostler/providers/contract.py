@@ -32,7 +32,6 @@ class PowerChange(StrEnum):
     POWER_OFF = "power_off"
     PAUSE = "pause"
     RESUME = "resume"
-    RESET = "reset"
 
 
 class CloneDisk(Struct, frozen=True, kw_only=True, tag="clone_disk"):
@@ -50,7 +49,13 @@ class SaveVm(Struct, frozen=True, kw_only=True, tag="save_vm"):
     native_id: str
 
 
-TaskWork = CloneDisk | SaveVm
+class ResetVm(Struct, frozen=True, kw_only=True, tag="reset_vm"):
+    """Press the reset button. A task, since nothing else would show after a crash that it was pressed."""
+
+    native_id: str
+
+
+TaskWork = CloneDisk | SaveVm | ResetVm
 
 
 class TaskState(StrEnum):

@@ -74,5 +74,11 @@ def resolve(connection: Connection, noun: str, text: str) -> AnyRow:
     return rows[0]
 
 
+def named(connection: Connection, noun: str, name: str) -> str | None:
+    """The id of an object with exactly this name, if there is one."""
+    table = NOUNS[noun].table
+    return connection.execute(select(table.c.id).where(table.c.name == name, alive(table)).limit(1)).scalar()
+
+
 def _told(reference: Reference) -> str:
     return f"id {reference.id}" if reference.id is not None else f"name {reference.name!r}"

@@ -5,7 +5,7 @@ from hostler.store.tables.base import metadata
 from hostler.store.tables.fabric import freshness, host, load_average
 from hostler.store.tables.jobs import audit, event, job, job_limit, job_object, job_step, replica
 from hostler.store.tables.library import guest_os_profile, hardware_profile, library_object, library_share, template
-from hostler.store.tables.machines import presence, vm
+from hostler.store.tables.machines import presence, vm, vm_mac
 
 __all__ = [
     "api_token",
@@ -30,4 +30,5 @@ __all__ = [
     "template",
     "user",
     "vm",
+    "vm_mac",
 ]

@@ -14,6 +14,7 @@ job = Table(
     Column("title", Text, nullable=False),
     Column("state", String(24), nullable=False),
     Column("attempt", Integer, nullable=False, default=0),
+    Column("round", Integer, nullable=False, default=0),
     Column("undoing", Boolean, nullable=False, default=False),
     Column("cancel_requested", Boolean, nullable=False, default=False),
     Column("resolution", String(16)),
@@ -67,7 +68,7 @@ job_object = Table(
     "job_object",
     metadata,
     Column("job_id", ForeignKey("job.id", ondelete="CASCADE"), primary_key=True),
-    Column("object", String(80), primary_key=True),
+    Column("object", Text, primary_key=True),
     Column("exclusive", Boolean, nullable=False),
     Column("hold", String(8), nullable=False),
 )

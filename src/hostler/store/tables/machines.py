@@ -20,6 +20,7 @@ vm = Table(
     Column("adopted", Boolean, nullable=False, default=False),
     Column("template_id", String(36)),
     Column("folder", Text),
+    Column("computer_name", Text),
     Column("facts", Json),
     Column("guest", Json),
     time_column("guest_at"),
@@ -41,3 +42,12 @@ presence = Table(
 )
 """Where a VM is: on which host and under which identity of its hypervisor. `seen_at` is null until first seen."""
 Index("ix_presence_vm_id", presence.c.vm_id)
+
+vm_mac = Table(
+    "vm_mac",
+    metadata,
+    Column("mac", String(17), primary_key=True),
+    Column("vm_id", String(36), nullable=False),
+)
+"""MAC addresses that we gave out, so that none is given twice."""
+Index("ix_vm_mac_vm_id", vm_mac.c.vm_id)

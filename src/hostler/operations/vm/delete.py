@@ -1,0 +1,126 @@
+"""Delete a VM with its files."""
+
+from sqlalchemy import Connection, select
+
+from hostler.domain.machines.states import VmAction, VmState
+from hostler.jobs.errors import ConflictError
+from hostler.jobs.operation import Acceptance, Change, Prepared, Subject
+from hostler.jobs.step import RecordStep, Result, Step, StepContext
+from hostler.operations.on_vm import NoParams, VmOperation, VmPlan, host_of, locate, refuse_unless_allowed
+from hostler.store.database import AnyRow
+from hostler.store.queries.observations import bury_vm
+from hostler.store.tables import vm
+
+
+class DeleteVmPlan(VmPlan, frozen=True, kw_only=True):
+    """`files` are those that go: the VM's own disks and seed, never what they were cloned from."""
+
+    files: tuple[str, ...]
+
+
+At = StepContext[DeleteVmPlan]
+
+
+async def is_undefined(at: At) -> Result | None:
+    return {} if await (await host_of(at)).read_vm(at.plan.native_id) is None else None
+
+
+async def undefine(at: At) -> Result:
+    await (await host_of(at)).undefine_vm(at.fence, at.plan.native_id)
+    return {}
+
+
+async def files_are_gone(at: At) -> Result | None:
+    provider = await host_of(at)
+    for path in at.plan.files:
+        if await provider.read_file(path) is not None:
+            return None
+    return {}
+
+
+async def delete_files(at: At) -> Result:
+    provider = await host_of(at)
+    for path in at.plan.files:
+        await provider.delete_file(at.fence, path)
+    return {}
+
+
+def bury(connection: Connection, at: At, result: Result) -> None:
+    bury_vm(connection, at.plan.vm_id, at.now())
+
+
+class DeleteVm(VmOperation[NoParams, DeleteVmPlan]):
+    """Delete a stopped VM and its files. Nothing brings them back."""
+
+    privilege = "Remove"
+    cmdlet = "Remove-SCVirtualMachine"
+    working_state = VmState.DELETING
+    failed_state = VmState.DELETION_FAILED
+    Params = NoParams
+    Plan = DeleteVmPlan
+    steps = (
+        Step(
+            name="undefine",
+            title="Remove it from its host",
+            look=is_undefined,
+            do=undefine,
+            why_no_undo="its definition is gone; until its files are deleted it can be made again from them",
+        ),
+        Step(
+            name="files",
+            title="Delete its files",
+            look=files_are_gone,
+            do=delete_files,
+            why_no_undo="a deleted file is gone",
+        ),
+        RecordStep(name="record", title="Remove it from the list", record=bury, why_no_undo="it is gone"),
+    )
+
+    def prepare(self, at: Acceptance, subject: AnyRow | None, params: NoParams) -> Prepared[DeleteVmPlan]:
+        if subject is None:
+            raise TypeError("a VM is deleted by its id")
+        refuse_unless_allowed(VmAction.DELETE, subject)
+        located = locate(at, subject)
+        files = _files(subject)
+        _refuse_shared(at, subject, files)
+        return Prepared(
+            plan=DeleteVmPlan(
+                vm_id=located.vm_id,
+                name=located.name,
+                host_id=located.host_id,
+                native_id=located.native_id,
+                files=files,
+            ),
+            subject=Subject(kind="vm", id=located.vm_id, name=located.name),
+            title=f"Delete virtual machine {located.name}",
+            exclusive=[f"vm/{located.vm_id}"],
+            shared=[f"host/{located.host_id}"],
+            limit_key=f"host/{located.host_id}",
+            changes=[Change(object=f"vm/{located.vm_id}", property="exists", old=True, new=False)],
+        )
+
+    def completed(self, connection: Connection, plan: DeleteVmPlan, results: object, now: int) -> None:
+        """Nothing is left to unmark."""
+
+
+def _files(subject: AnyRow) -> tuple[str, ...]:
+    """Its disks as they were last seen, and the seed that we wrote."""
+    disks = [disk["path"] for disk in (subject.facts or {}).get("disks", ())]
+    ours = [f"{subject.folder}/disk0.qcow2", f"{subject.folder}/seed.iso"] if subject.folder else []
+    return tuple(dict.fromkeys([*disks, *ours]))
+
+
+def _refuse_shared(at: Acceptance, subject: AnyRow, files: tuple[str, ...]) -> None:
+    """ConflictError when another VM of the host uses one of the files."""
+    others = at.connection.execute(
+        select(vm.c.name, vm.c.facts).where(
+            vm.c.host_id == subject.host_id, vm.c.id != subject.id, vm.c.deleted_at.is_(None)
+        )
+    )
+    for name, facts in others:
+        for disk in (facts or {}).get("disks", ()):
+            if disk["path"] in files:
+                raise ConflictError(
+                    f"The VM {name!r} uses the file {disk['path']} of {subject.name!r} too: it is not deleted.",
+                    "Detach the disk from one of them first.",
+                )
