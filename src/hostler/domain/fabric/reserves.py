@@ -1,6 +1,7 @@
 """Host reserves: how much of a host must stay free for the host itself, in three ordered levels."""
 
 from enum import StrEnum
+from functools import lru_cache
 
 import msgspec
 
@@ -18,7 +19,7 @@ class Unit(StrEnum):
     MBPS = "mbps"
 
 
-class Levels(msgspec.Struct, frozen=True, kw_only=True):
+class Levels(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Three amounts that must stay free, in one unit: reserve ≤ start of optimisation ≤ placement.
 
     `reserve`: placing a VM may not leave less. `start_optimization`: with less free the host is relieved.
@@ -55,7 +56,7 @@ class Levels(msgspec.Struct, frozen=True, kw_only=True):
         return self.optimization_level if self.placement is None else self.placement
 
 
-class HostReserve(msgspec.Struct, frozen=True, kw_only=True):
+class HostReserve(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The reserves of a host, or of a host group whose hosts inherit them.
 
     `disk_iops_max` is the most disk operations a second that the host is trusted with; it holds for hosts
@@ -97,6 +98,7 @@ class Margin(msgspec.Struct, frozen=True, gc=False):
     placement: float
 
 
+@lru_cache(maxsize=4096)
 def margin(levels: Levels, total: float) -> Margin:
     """Turns levels into amounts of a resource of which there is `total`; off means nothing stays free.
 
@@ -110,6 +112,7 @@ def margin(levels: Levels, total: float) -> Margin:
     )
 
 
+@lru_cache(maxsize=4096)
 def margin_of_link(levels: Levels, link_mbps: float) -> Margin:
     """The network's margin in percent of the link; absolute levels need the link's speed, else they are 0."""
     if levels.unit is Unit.PERCENT or not levels.enabled:

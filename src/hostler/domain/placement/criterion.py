@@ -27,8 +27,8 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
 class Weigher(msgspec.Struct, frozen=True, kw_only=True):
     """A term of the rating: 1 for an idle host, 0 for one at its reserve, with the VM's load added.
 
-    `name` finds its weight in Weights; `default_weight` holds where Weights names none. Values outside 0–1 are
-    clamped by `rank`.
+    `name` finds its weight in Weights; `default_weight` holds where Weights names none. Values outside 0–1
+    are clamped by `rank`.
     """
 
     name: str

@@ -2,10 +2,19 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from hostler.domain.fabric.reserves import HostReserve
+
+Identity = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$(?!\n)")]
+Text = Annotated[str, Meta(max_length=4096, pattern=r"^[^\x00-\x1f\x7f]*$(?!\n)")]
+Count = Annotated[int, Meta(ge=1, le=2**20)]
+Mib = Annotated[int, Meta(ge=0, le=2**43)]
+Percent = Annotated[float, Meta(ge=0, le=100)]
+Rate = Annotated[float, Meta(ge=0, le=1e12)]
 
 
 class PlacementError(ValueError):
@@ -28,62 +37,62 @@ class Strength(StrEnum):
     OFF = "off"
 
 
-class Volume(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Volume(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
     """A place on a host where VMs are kept."""
 
-    id: str
-    path: str
-    capacity_mib: int
-    free_mib: int
+    id: Identity
+    path: Text
+    capacity_mib: Mib
+    free_mib: Mib
     available_for_placement: bool = True
 
 
-class HostSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+class HostSnapshot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is known of a host at one moment.
 
     Counters are averages over the last minutes; `None` means not measured, and then the sum over the host's
     VMs stands for it. `disk_iops_max` is None when the host's own limit is not known.
     """
 
-    id: str
-    name: str
-    group_path: str = "/"
-    hypervisor: str = "kvm"
-    status: str = "ok"
+    id: Identity
+    name: Identity
+    group_path: Text = "/"
+    hypervisor: Identity = "kvm"
+    status: Identity = "ok"
     responding: bool = True
     maintenance: bool = False
     available_for_placement: bool = True
-    cpu_count: int
-    cpu_used_percent: float | None = None
-    cpu_features: frozenset[str] = frozenset()
+    cpu_count: Count
+    cpu_used_percent: Percent | None = None
+    cpu_features: frozenset[Identity] = frozenset()
     accelerated: bool = True
-    memory_total_mib: int
-    memory_used_mib: int | None = None
+    memory_total_mib: Mib
+    memory_used_mib: Mib | None = None
     volumes: tuple[Volume, ...] = ()
-    disk_iops_used: float | None = None
-    disk_iops_max: float | None = None
-    network_capacity_mbps: float = 0
-    network_used_percent: float | None = None
-    networks: frozenset[str] = frozenset()
-    firmwares: frozenset[str] = frozenset({"bios", "uefi"})
-    capabilities: frozenset[str] = frozenset()
-    cluster: str = ""
+    disk_iops_used: Rate | None = None
+    disk_iops_max: Rate | None = None
+    network_capacity_mbps: Rate = 0
+    network_used_percent: Percent | None = None
+    networks: frozenset[Identity] = frozenset()
+    firmwares: frozenset[Identity] = frozenset({"bios", "uefi"})
+    capabilities: frozenset[Identity] = frozenset()
+    cluster: Text = ""
     cluster_overcommitted: bool = False
-    properties: dict[str, str] = {}
+    properties: dict[Identity, Text] = {}
     reserve: HostReserve = HostReserve()
 
 
-class VmLoad(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class VmLoad(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
     """What one VM takes of its host; `cpu_used_percent` is of the VM's own virtual processors."""
 
-    host_id: str
+    host_id: Identity
     running: bool = True
-    vcpus: int = 1
-    memory_mib: int = 0
-    cpu_used_percent: float = 0
-    disk_iops: float = 0
-    network_mbps: float = 0
-    availability_set: str = ""
+    vcpus: Count = 1
+    memory_mib: Mib = 0
+    cpu_used_percent: Percent = 0
+    disk_iops: Rate = 0
+    network_mbps: Rate = 0
+    availability_set: Text = ""
 
 
 class DiskNeed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -110,7 +119,7 @@ class Relation(StrEnum):
 class PropertyRule(msgspec.Struct, frozen=True, kw_only=True):
     """A custom placement rule: the host's property against the VM's value of it."""
 
-    property: str
+    name: str
     value: str
     relation: Relation = Relation.MUST_MATCH
 
@@ -121,13 +130,14 @@ class PropertyRule(msgspec.Struct, frozen=True, kw_only=True):
 
     def is_met_by(self, properties: Mapping[str, str]) -> bool:
         """Whether a host with these properties is as the rule wants it; a missing property equals nothing."""
-        return (properties.get(self.property) == self.value) is self.wants_equal
+        return (properties.get(self.name) == self.value) is self.wants_equal
 
     def difference(self, properties: Mapping[str, str]) -> str:
         """What a host that breaks the rule has instead."""
-        has = properties.get(self.property)
+        has = properties.get(self.name)
         seen = f"is {has!r}" if has is not None else "is not set"
-        return f"the host's {self.property} {seen}, wanted{'' if self.wants_equal else ' anything but'} {self.value!r}"
+        wanted = "" if self.wants_equal else "anything but "
+        return f"the host's {self.name} {seen}, wanted: {wanted}{self.value!r}"
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -199,7 +209,11 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
     def by_name(self) -> dict[str, float]:
         """The weights that were given, by the name of their term."""
         return {
-            "cpu": self.cpu, "memory": self.memory, "disk": self.disk, "network": self.network, **self.others
+            "cpu": self.cpu,
+            "memory": self.memory,
+            "disk": self.disk,
+            "network": self.network,
+            **self.others,
         }
 
 
@@ -207,6 +221,12 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """The placement configuration of a host group: criteria, by code, that count more or less than usual."""
 
     strengths: dict[str, Strength] = {}
+
+
+RESERVES_ENFORCED = Policy(
+    strengths=dict.fromkeys(("cpu_reserve", "disk_io_reserve", "network_reserve"), Strength.MUST_MEET)
+)
+"""Crossing the reserve of CPU, disk operations or network gives zero stars, as memory and disk always do."""
 
 
 class Reason(msgspec.Struct, frozen=True, gc=False):
@@ -219,7 +239,7 @@ class Reason(msgspec.Struct, frozen=True, gc=False):
 
 
 class Term(msgspec.Struct, frozen=True, gc=False):
-    """One of the weighted terms: its value 0–1, its weight, and its share of the score (shares add up to it)."""
+    """A weighted term: its value 0–1, its weight, and its share of the score (the shares add up to it)."""
 
     name: str
     value: float

@@ -45,7 +45,7 @@ def rank(
     seed: int = 0,
     policy: Policy = DEFAULT_POLICY,
 ) -> Ranking:
-    """Rates each host of the snapshot on its own; the best first, the unfit last, those nearest to fit before.
+    """Rates each host of the snapshot on its own: the best first, the unfit last, by how much they lack.
 
     Equal stars: fewer warnings and missed preferences first, then the exact score, then an order that
     `seed` alone decides. Raises PlacementError for a policy that names what cannot be changed.
@@ -55,10 +55,8 @@ def rank(
     keyed = []
     for candidate in snapshot.candidates:
         rating = _rate(candidate, bound)
-        host_id = rating.host_id
-        missed = len(rating.zero_reasons) or len(rating.warnings) + rating.preferences_missed
-        tie = (crc32(host_id.encode()) * scramble) & 0xFFFFFFFF
-        keyed.append((-rating.stars, missed, -rating.score, tie, host_id, rating))
+        tie = (crc32(rating.host_id.encode()) * scramble) & 0xFFFFFFFF
+        keyed.append((_order(rating), tie, rating.host_id, rating))
     keyed.sort()
     return Ranking(
         ratings=tuple([key[-1] for key in keyed]),
@@ -94,7 +92,8 @@ def _strengths(policy: Policy) -> dict[str, Strength]:
         if code not in changeable:
             known = "always holds" if code in strengths else "does not exist"
             raise PlacementError(
-                f"the placement configuration changes {code!r}, which {known}: choose among {', '.join(changeable)}"
+                f"the placement configuration changes {code!r}, which {known}:"
+                f" choose among {', '.join(changeable)}"
             )
         strengths[code] = strength
     return strengths
@@ -143,14 +142,23 @@ def _weigh(candidate: Candidate, bound: _Bound) -> tuple[float, tuple[Term, ...]
     inverted = bound.inverted
     for name, value_of, weight, part in bound.terms:
         value = value_of(candidate)
-        # A chain of comparisons: min(max()) costs three times as much, on every term of every host.
-        value = 0.0 if value < 0.0 else 1.0 if value > 1.0 else value
+        # Comparisons, since min(max()) costs three times as much; a counter that is no number gives 0.
+        value = value if 0.0 <= value <= 1.0 else 1.0 if value > 1.0 else 0.0
         if inverted:
             value = 1.0 - value
         share = value * part
         score += share
         terms.append(Term(name, value, weight, share))
     return score, tuple(terms)
+
+
+def _order(rating: Rating) -> float:
+    """Less is better: stars, then what is missed (under 50 things), then the score.
+
+    One number and not a tuple, because comparing tuples is half of the time of sorting 5,000 hosts.
+    """
+    missed = len(rating.zero_reasons) or len(rating.warnings) + rating.preferences_missed
+    return missed - 100 * rating.stars - rating.score / 2
 
 
 def stars_of(score: float) -> float:

@@ -1,4 +1,4 @@
-"""The hosts as placement sees them: loads of VMs summed and reserves resolved once, read by every decision."""
+"""The hosts as placement sees them: loads of VMs summed and reserves resolved, once for many decisions."""
 
 from collections.abc import Iterable
 from typing import Self
@@ -50,7 +50,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """The candidates of a decision. Made once per change of the facts; rating reads it and changes nothing."""
+    """The candidates of a decision: made once per change of the facts, and only read by rating."""
 
     candidates: tuple[Candidate, ...]
 
@@ -69,6 +69,28 @@ class Snapshot(msgspec.Struct, frozen=True):
         group = group_path.rstrip("/") + "/"
         inside = (c for c in self.candidates if f"{c.host.group_path.rstrip('/')}/".startswith(group))
         return type(self)(tuple(inside))
+
+    def without(self, vm: VmLoad) -> Self:
+        """The hosts as they will be once a running VM has left its own: so that migration rates it there too.
+
+        Leave the VM out of the `vms` of `of`; what is taken off here is its part of the measured counters.
+        """
+        return type(self)(
+            tuple(_relieved(c, vm) if c.host.id == vm.host_id and vm.running else c for c in self.candidates)
+        )
+
+
+def _relieved(candidate: Candidate, vm: VmLoad) -> Candidate:
+    host = candidate.host
+    cpu = _percent(vm.vcpus * vm.cpu_used_percent / 100, host.cpu_count)
+    network = _percent(vm.network_mbps, host.network_capacity_mbps)
+    return msgspec.structs.replace(
+        candidate,
+        cpu_used_percent=max(0.0, candidate.cpu_used_percent - cpu),
+        memory_used_mib=max(0.0, candidate.memory_used_mib - vm.memory_mib),
+        disk_iops_used=max(0.0, candidate.disk_iops_used - vm.disk_iops),
+        network_used_percent=max(0.0, candidate.network_used_percent - network),
+    )
 
 
 def aggregate(vms: Iterable[VmLoad]) -> dict[str, HostLoad]:

@@ -37,7 +37,9 @@ def _no_volume(candidate: Candidate) -> Reason:
     closed = len(candidate.host.volumes)
     if closed:
         return Reason(
-            "disk_space", f"all {closed} volumes are closed to placement", "set a volume available for placement"
+            "disk_space",
+            f"all {closed} volumes are closed to placement",
+            "set a volume available for placement",
         )
     return Reason("disk_space", "the host has no volume for VMs", "add a volume or a VM path to the host")
 

@@ -11,7 +11,7 @@ def _bind(request: Request) -> Check | None:
     reason = Reason(
         "highly_available",
         "the VM is highly available, the host is in no cluster",
-        "add the host to a cluster; or place it here in spite of this, and the VM is no longer highly available",
+        "add the host to a cluster; or override this, and the VM is highly available no longer",
         overridable=True,
     )
 

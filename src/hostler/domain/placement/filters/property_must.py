@@ -1,7 +1,7 @@
 """Custom placement rules that a host must meet: a property equal, or not equal, to the VM's."""
 
 from hostler.domain.placement.criterion import Check, Filter
-from hostler.domain.placement.model import Reason, Request, Relation
+from hostler.domain.placement.model import Reason, Relation, Request
 from hostler.domain.placement.snapshot import Candidate
 
 

@@ -1,12 +1,14 @@
 """Custom placement rules that a host should meet: a property equal, or not equal, to the VM's."""
 
 from hostler.domain.placement.criterion import Check, Filter
-from hostler.domain.placement.model import Reason, Request, Relation, Strength
+from hostler.domain.placement.model import Reason, Relation, Request, Strength
 from hostler.domain.placement.snapshot import Candidate
 
 
 def _bind(request: Request) -> Check | None:
-    rules = tuple(r for r in request.rules if r.relation in (Relation.SHOULD_MATCH, Relation.SHOULD_NOT_MATCH))
+    rules = tuple(
+        r for r in request.rules if r.relation in (Relation.SHOULD_MATCH, Relation.SHOULD_NOT_MATCH)
+    )
     if not rules:
         return None
 

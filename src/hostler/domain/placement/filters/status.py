@@ -13,7 +13,10 @@ def _bind(request: Request) -> Check | None:
         if status == "ok":
             return None
         return Reason(
-            "status", f"the host's status is {status}, not ok", "look into what the host reports", overridable=True
+            "status",
+            f"the host's status is {status}, not ok",
+            "look into what the host reports",
+            overridable=True,
         )
 
     return check
