@@ -1,0 +1,33 @@
+"""The VM's memory fits beside what is used and what the host keeps for itself."""
+
+from math import ceil, floor
+
+from hostler.domain.placement.criterion import Check, Filter
+from hostler.domain.placement.model import Reason, Request
+from hostler.domain.placement.snapshot import Candidate
+
+
+def _bind(request: Request) -> Check | None:
+    needed = request.memory_mib
+
+    def check(candidate: Candidate) -> Reason | None:
+        spare = candidate.host.memory_total_mib - candidate.memory_used_mib - candidate.memory.reserve
+        if needed <= spare:
+            return None
+        return _reason(needed, spare, candidate.memory.reserve)
+
+    return check
+
+
+def _reason(needed: int, spare: float, reserve: float) -> Reason:
+    # Rounded so that following the advice always fits: room down, shortfall up.
+    room, missing = max(0, floor(spare)), ceil(needed - spare)
+    lower = f", or lower the VM's memory to {room} MiB" if room else ""
+    return Reason(
+        "memory",
+        f"needs {needed} MiB of memory, {room} MiB free after the reserve of {reserve:.0f} MiB",
+        f"free {missing} MiB{lower}",
+    )
+
+
+FILTER = Filter(code="memory", bind=_bind)
