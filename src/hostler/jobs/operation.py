@@ -9,12 +9,13 @@ from typing import Any, ClassVar, Generic, TypeVar
 import msgspec
 from msgspec import Struct
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from hostler.domain.access.rights import Caller
 from hostler.jobs.step import AnyStep, PlanT
 from hostler.store.database import AnyRow
 from hostler.store.queries import nouns
+from hostler.store.tables import vm_mac
 
 ParamsT = TypeVar("ParamsT", bound="Params")
 
@@ -76,8 +77,11 @@ class Acceptance:
         return str(uuid.uuid4())
 
     def new_mac(self) -> str:
-        """A MAC address of QEMU's locally administered range 52:54:00."""
-        return "52:54:00:" + ":".join(f"{byte:02x}" for byte in secrets.token_bytes(3))
+        """A MAC address of QEMU's locally administered range 52:54:00 that we have given to no other VM."""
+        while True:
+            mac = "52:54:00:" + ":".join(f"{byte:02x}" for byte in secrets.token_bytes(3))
+            if self.connection.execute(select(vm_mac.c.mac).where(vm_mac.c.mac == mac)).scalar() is None:
+                return mac
 
 
 class Operation(Generic[ParamsT, PlanT]):

@@ -107,9 +107,7 @@ def margin(levels: Levels, total: float) -> Margin:
     if not levels.enabled:
         return Margin(0.0, 0.0, 0.0)
     factor = total / 100 if levels.unit is Unit.PERCENT else 1.0
-    return Margin(
-        levels.reserve * factor, levels.optimization_level * factor, levels.placement_level * factor
-    )
+    return Margin(levels.reserve * factor, levels.optimization_level * factor, levels.placement_level * factor)
 
 
 @lru_cache(maxsize=4096)

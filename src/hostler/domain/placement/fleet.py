@@ -49,8 +49,7 @@ def decode(data: bytes) -> Fleet:
         fleet = msgspec.json.decode(data, type=Fleet)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise FleetError(
-            f"the fleet file cannot be read: {error}; correct it there, or export it again with"
-            " `hostler fleet export`"
+            f"the fleet file cannot be read: {error}; correct it there, or export it again with `hostler fleet export`"
         ) from error
     _refuse_contradictions(fleet)
     return fleet

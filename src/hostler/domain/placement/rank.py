@@ -92,8 +92,7 @@ def _strengths(policy: Policy) -> dict[str, Strength]:
         if code not in changeable:
             known = "always holds" if code in strengths else "does not exist"
             raise PlacementError(
-                f"the placement configuration changes {code!r}, which {known}:"
-                f" choose among {', '.join(changeable)}"
+                f"the placement configuration changes {code!r}, which {known}: choose among {', '.join(changeable)}"
             )
         strengths[code] = strength
     return strengths

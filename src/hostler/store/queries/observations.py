@@ -4,10 +4,11 @@ from collections.abc import Iterable
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from hostler.domain.fabric.facts import HostFacts, HostState
 from hostler.domain.machines.facts import GuestFacts, VmFacts
 from hostler.domain.machines.states import VmState
 from hostler.store.queries.events import notify
-from hostler.store.tables import presence, vm, vm_mac
+from hostler.store.tables import host, presence, vm, vm_mac
 
 
 def mark_vm(connection: Connection, vm_id: str, job_state: VmState | None, now: int) -> None:
@@ -65,3 +66,13 @@ def bury_vm(connection: Connection, vm_id: str, now: int) -> None:
     connection.execute(delete(presence).where(presence.c.vm_id == vm_id))
     connection.execute(delete(vm_mac).where(vm_mac.c.vm_id == vm_id))
     notify(connection, now, "vm", vm_id, {"deleted": True})
+
+
+def observe_host(connection: Connection, host_id: str, facts: HostFacts, now: int) -> None:
+    """Keep the costly facts of a host that has just answered."""
+    connection.execute(
+        update(host)
+        .where(host.c.id == host_id)
+        .values(facts=facts, facts_at=now, state=HostState.RESPONDING, state_note="", state_at=now)
+    )
+    notify(connection, now, "host", host_id, {"state": HostState.RESPONDING})

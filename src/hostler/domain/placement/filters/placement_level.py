@@ -32,9 +32,7 @@ def _bind(request: Request) -> Check | None:
 def _left(candidate: Candidate, request: Request) -> list[tuple[str, str, float, Margin]]:
     host = candidate.host
     cpu = candidate.cpu_used_percent + request.vcpus * request.cpu_expected_percent / (host.cpu_count or 1)
-    network = candidate.network_used_percent + 100 * request.network_mbps / (
-        host.network_capacity_mbps or inf
-    )
+    network = candidate.network_used_percent + 100 * request.network_mbps / (host.network_capacity_mbps or inf)
     left = [
         ("CPU", "%", 100.0 - cpu, candidate.cpu),
         (

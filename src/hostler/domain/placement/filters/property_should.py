@@ -6,9 +6,7 @@ from hostler.domain.placement.snapshot import Candidate
 
 
 def _bind(request: Request) -> Check | None:
-    rules = tuple(
-        r for r in request.rules if r.relation in (Relation.SHOULD_MATCH, Relation.SHOULD_NOT_MATCH)
-    )
+    rules = tuple(r for r in request.rules if r.relation in (Relation.SHOULD_MATCH, Relation.SHOULD_NOT_MATCH))
     if not rules:
         return None
 

@@ -14,11 +14,7 @@ def _bind(request: Request) -> Value:
         ceiling = 100.0 - candidate.network.reserve
         if ceiling <= 0:
             return 0.0
-        return (
-            1.0
-            - (candidate.network_used_percent + load / (candidate.host.network_capacity_mbps or inf))
-            / ceiling
-        )
+        return 1.0 - (candidate.network_used_percent + load / (candidate.host.network_capacity_mbps or inf)) / ceiling
 
     return value
 
