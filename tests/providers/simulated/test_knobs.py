@@ -1,5 +1,6 @@
 """The simulation's knobs: each failure leaves exactly what it says, and the log of effects proves what was done."""
 
+import itertools
 import uuid
 
 import pytest
@@ -304,7 +305,7 @@ async def test_counters_grow_with_the_clock_and_never_fall(simulated: SimulatedP
         side_door.advance_clock(2 * 3600)
         loads.append(await simulated.read_load())
     assert loads[-1] == await simulated.read_load()
-    for earlier, later in zip(loads, loads[1:], strict=False):
+    for earlier, later in itertools.pairwise(loads):
         assert later.cpu_busy_ns > earlier.cpu_busy_ns
         assert later.vms[0].cpu_time_ns > earlier.vms[0].cpu_time_ns
         assert later.disk_requests >= earlier.disk_requests
