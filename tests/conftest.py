@@ -1,0 +1,41 @@
+"""What tests of every room may ask for: a simulated hypervisor in a process of its own, empty for each test."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from hostler.domain.machines.spec import DiskFormat
+from hostler.providers.simulated.connect import SideDoor, SimulatedProcess, connect
+from hostler.providers.simulated.knobs import GIB, SimulatedHost
+from hostler.providers.simulated.provider import SimulatedProvider
+
+pytest.register_assert_rewrite("tests.providers.contract_suite")
+
+HOST_ID = "sim-1"
+BASE_DISK = "/var/lib/vms/base.qcow2"
+
+
+@pytest.fixture(scope="session")
+def simulated_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatedProcess]:
+    folder = tmp_path_factory.mktemp("simulated")
+    with SimulatedProcess(folder / "state.sqlite", Path(f"{folder}/socket")) as process:
+        yield process
+
+
+@pytest.fixture
+def side_door(simulated_process: SimulatedProcess) -> Iterator[SideDoor]:
+    """The simulation, holding one host `sim-1` with a base disk."""
+    door = SideDoor(simulated_process.socket_path)
+    door.reset()
+    door.add_host(SimulatedHost(host_id=HOST_ID))
+    door.add_file(HOST_ID, BASE_DISK, 2 * GIB, 10 * GIB, DiskFormat.QCOW2)
+    yield door
+    door.close()
+
+
+@pytest.fixture
+async def simulated(side_door: SideDoor, simulated_process: SimulatedProcess) -> AsyncIterator[SimulatedProvider]:
+    provider = connect(simulated_process.socket_path, HOST_ID)
+    yield provider
+    await provider.close()
