@@ -97,9 +97,7 @@ def test_a_margin_is_an_amount_of_the_resource(levels: Levels, total: float, exp
         (Levels(reserve=250, unit=Unit.MBPS), 0, 0),
     ],
 )
-def test_a_network_reserve_in_mbps_needs_the_link(
-    levels: Levels, link_mbps: float, reserve_percent: float
-) -> None:
+def test_a_network_reserve_in_mbps_needs_the_link(levels: Levels, link_mbps: float, reserve_percent: float) -> None:
     assert margin_of_link(levels, link_mbps).reserve == reserve_percent
 
 

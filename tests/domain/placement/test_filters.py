@@ -44,9 +44,7 @@ class Case(NamedTuple):
 
 
 def volume(free_mib: int, *, available: bool = True) -> Volume:
-    return Volume(
-        id="v1", path="/srv", capacity_mib=9000, free_mib=free_mib, available_for_placement=available
-    )
+    return Volume(id="v1", path="/srv", capacity_mib=9000, free_mib=free_mib, available_for_placement=available)
 
 
 LAN, DMZ = frozenset({"lan"}), frozenset({"dmz"})

@@ -15,7 +15,6 @@ _ALREADY = {
     PowerChange.POWER_OFF: frozenset({VmState.POWER_OFF}),
     PowerChange.PAUSE: frozenset({VmState.PAUSED}),
     PowerChange.RESUME: frozenset({VmState.RUNNING}),
-    PowerChange.RESET: frozenset[VmState](),
 }
 
 
@@ -107,7 +106,11 @@ def _resume(host: Host, row: sqlite3.Row) -> None:
     host.did(Did.VM_RESUMED, row["native_id"])
 
 
-def _reset(host: Host, row: sqlite3.Row) -> None:
+def reset(host: Host, native_id: str) -> None:
+    """Press the reset button of a running VM."""
+    row = machines.need(host, native_id)
+    if reason := why_not(VmAction.RESET, VmState(row["state"])):
+        raise Refused(f"VM {row['name']!r}: {reason}", "Start the VM first.")
     host.db.execute(
         "UPDATE vms SET guest_reads = 0 WHERE host_id = ? AND native_id = ?", (host.host_id, row["native_id"])
     )
@@ -120,5 +123,4 @@ _CHANGES: dict[PowerChange, Callable[[Host, sqlite3.Row], None]] = {
     PowerChange.POWER_OFF: _power_off,
     PowerChange.PAUSE: _pause,
     PowerChange.RESUME: _resume,
-    PowerChange.RESET: _reset,
 }

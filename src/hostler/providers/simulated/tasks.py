@@ -6,9 +6,9 @@ import msgspec
 
 from hostler.domain.machines.spec import CloneKind, DiskFormat
 from hostler.domain.machines.states import VmAction, VmState, why_not
-from hostler.providers.contract import CloneDisk, Fence, SaveVm, TaskFacts, TaskState, TaskWork
+from hostler.providers.contract import CloneDisk, Fence, ResetVm, SaveVm, TaskFacts, TaskState, TaskWork
 from hostler.providers.errors import NotThere, ProviderError, Refused
-from hostler.providers.simulated import files, load, machines
+from hostler.providers.simulated import files, load, machines, power
 from hostler.providers.simulated.host import Did, Host
 
 _LINKED_CLONE_BYTES = 196_624
@@ -44,8 +44,8 @@ def start_task(host: Host, task_id: str, work: TaskWork) -> TaskFacts:
         if _work(row) != work:
             raise Refused(f"task {task_id} is other work than this", "Give the new work a task id of its own.")
         return _facts(host, task_id)
-    before = _begin_clone(host, work) if isinstance(work, CloneDisk) else _begin_save(host, work)
-    at_once = isinstance(work, CloneDisk) and work.kind is CloneKind.LINKED
+    before = _begin(host, work)
+    at_once = isinstance(work, ResetVm) or (isinstance(work, CloneDisk) and work.kind is CloneKind.LINKED)
     steps = min(1, host.knobs.task_steps) if at_once else host.knobs.task_steps
     assert host.fence is not None
     host.db.execute(
@@ -62,9 +62,21 @@ def start_task(host: Host, task_id: str, work: TaskWork) -> TaskFacts:
             before,
         ),
     )
-    if before == VmState.SAVED or steps == 0:
+    if before == VmState.SAVED or steps == 0 or isinstance(work, ResetVm):
         _finish(host, task_id, work)
     return _facts(host, task_id)
+
+
+def _begin(host: Host, work: TaskWork) -> str:
+    """Make what the work begins with; what a VM was before, where that matters to taking it back."""
+    match work:
+        case CloneDisk():
+            return _begin_clone(host, work)
+        case SaveVm():
+            return _begin_save(host, work)
+        case ResetVm():
+            power.reset(host, work.native_id)
+            return ""
 
 
 def _begin_clone(host: Host, work: CloneDisk) -> str:
@@ -154,7 +166,7 @@ def _share(host: Host, row: sqlite3.Row, work: CloneDisk) -> int:
 def _finish(host: Host, task_id: str, work: TaskWork) -> None:
     if isinstance(work, CloneDisk):
         files.make_whole(host, work.target)
-    else:
+    elif isinstance(work, SaveVm):
         row = machines.need(host, work.native_id)
         if row["state"] == VmState.SAVING:
             load.retire(host, row)
@@ -177,6 +189,8 @@ def _clean(host: Host, row: sqlite3.Row) -> None:
     work = _work(row)
     if isinstance(work, CloneDisk):
         files.delete_file(host, work.target)
+        return
+    if isinstance(work, ResetVm):
         return
     vm = machines.find(host, work.native_id)
     if vm is not None and vm["state"] == VmState.SAVING:
