@@ -83,6 +83,13 @@ class Worker:
             lambda connection: connection.execute(delete(replica).where(replica.c.id == self.id))
         )
 
+    async def abandon(self) -> None:
+        """Break off at once and write nothing, as if the process had been killed."""
+        tasks = [*self._loops, *self._running]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
     def _lease_end(self) -> int:
         return self._clock() + int(LEASE_SECONDS * 1_000_000)
 

@@ -59,11 +59,11 @@ class SqliteDatabase:
         self._snapshots = _engine(path, "BEGIN", query_only=True)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="reader")
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
-        self._listeners: list[Callable[[], None]] = []
+        self._listeners: list[Callable[[], object]] = []
         self._thread = threading.Thread(target=self._write_batches, name="writer", daemon=True)
         self._thread.start()
 
-    def on_commit(self, listener: Callable[[], None]) -> Callable[[], None]:
+    def on_commit(self, listener: Callable[[], object]) -> Callable[[], None]:
         """Call `listener` after each commit, in the writer's thread; the answer takes it off again."""
         self._listeners.append(listener)
 

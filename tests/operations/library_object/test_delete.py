@@ -1,0 +1,12 @@
+"""Delete a library object."""
+
+from typing import Any
+
+from tests.every.stage import Case, Stage
+
+
+async def arrange(stage: Stage) -> tuple[str | None, dict[str, Any]]:
+    return await stage.disk(), {}
+
+
+CASE = Case(arrange)

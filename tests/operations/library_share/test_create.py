@@ -1,0 +1,12 @@
+"""Add a library share."""
+
+from typing import Any
+
+from tests.every.stage import Case, Stage
+
+
+async def arrange(stage: Stage) -> tuple[str | None, dict[str, Any]]:
+    return None, {"name": "images", "path": str(stage.folder)}
+
+
+CASE = Case(arrange)

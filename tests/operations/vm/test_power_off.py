@@ -1,0 +1,12 @@
+"""Power a VM off at once, without asking its guest."""
+
+from typing import Any
+
+from tests.every.stage import Case, Stage
+
+
+async def arrange(stage: Stage) -> tuple[str | None, dict[str, Any]]:
+    return await stage.machine(start=True), {}
+
+
+CASE = Case(arrange)

@@ -1,0 +1,12 @@
+"""Save a VM's state."""
+
+from typing import Any
+
+from tests.every.stage import Case, Stage
+
+
+async def arrange(stage: Stage) -> tuple[str | None, dict[str, Any]]:
+    return await stage.machine(start=True), {}
+
+
+CASE = Case(arrange)
