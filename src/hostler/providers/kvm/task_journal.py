@@ -1,0 +1,116 @@
+"""The host's memory of long work: a file a task, and a lock that is held exactly while a process works on it.
+
+The kernel frees the lock when the last process that inherited it ends, so a held lock proves a living worker, across a
+killed service and with no doubt about reused process ids.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from hostler.providers.contract import TaskFacts, TaskState, TaskWork
+from hostler.providers.kvm.whole_files import write_whole
+
+KEEP_SECONDS = 30 * 24 * 3600
+
+
+class TaskRecord(Struct, frozen=True, kw_only=True):
+    """A task as it is kept. `runs` counts how often its work was begun."""
+
+    task_id: str
+    attempt: int
+    work: TaskWork
+    state: TaskState
+    error: str = ""
+    remedy: str = ""
+    runs: int = 1
+
+    def facts(self, percent: int) -> TaskFacts:
+        done = 100 if self.state is TaskState.DONE else percent
+        return TaskFacts(task_id=self.task_id, state=self.state, percent=done, error=self.error, remedy=self.remedy)
+
+
+class TaskJournal:
+    """Blocking. File names are digests of task ids, so an id may hold anything."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._prune()
+
+    def record_path(self, task_id: str) -> Path:
+        return self.folder / f"{_digest(task_id)}.json"
+
+    def read(self, task_id: str) -> TaskRecord | None:
+        return read_record(self.record_path(task_id))
+
+    def write(self, record: TaskRecord) -> TaskRecord:
+        write_record(self.record_path(record.task_id), record)
+        return record
+
+    def percent(self, task_id: str) -> int:
+        try:
+            return int(self.progress_path(task_id).read_text() or 0)
+        except (OSError, ValueError):
+            return 0
+
+    def progress_path(self, task_id: str) -> Path:
+        return self.folder / f"{_digest(task_id)}.progress"
+
+    def part_path(self, task_id: str, target: Path) -> Path:
+        """The unfinished target: in the same folder, under a name of this task."""
+        return target.parent / f".hostler-{_digest(task_id)}.part"
+
+    @contextlib.contextmanager
+    def hold(self, task_id: str, *, wait: bool = False) -> Iterator[int | None]:
+        """The task's lock as a file descriptor; None when somebody works on the task and `wait` is not set."""
+        path = self.folder / f"{_digest(task_id)}.lock"
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            yield None
+            return
+        try:
+            yield lock
+        finally:
+            os.close(lock)
+
+    def worker_pid(self, task_id: str) -> int:
+        """The leader of the process group at work; it writes it into the lock. 0 when it has not yet."""
+        try:
+            return int((self.folder / f"{_digest(task_id)}.lock").read_text() or 0)
+        except (OSError, ValueError):
+            return 0
+
+    def _prune(self) -> None:
+        oldest = time.time() - KEEP_SECONDS
+        for path in self.folder.glob("*.json"):
+            with contextlib.suppress(OSError):
+                record = read_record(path)
+                if path.stat().st_mtime < oldest and (record is None or record.state is not TaskState.RUNNING):
+                    for suffix in (".json", ".progress", ".lock"):
+                        path.with_suffix(suffix).unlink(missing_ok=True)
+
+
+def _digest(task_id: str) -> str:
+    return hashlib.sha256(task_id.encode(errors="surrogatepass")).hexdigest()[:32]
+
+
+def read_record(path: Path) -> TaskRecord | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=TaskRecord)
+    except FileNotFoundError:
+        return None
+
+
+def write_record(path: Path, record: TaskRecord) -> None:
+    write_whole(path, msgspec.json.encode(record))
