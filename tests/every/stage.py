@@ -5,25 +5,28 @@ import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 from sqlalchemy import select
 
 import hostler.operations  # noqa: F401 - registers every operation
 from hostler.domain.access.rights import Caller, Rights
+from hostler.domain.fabric.facts import Volume
+from hostler.domain.machines.facts import VmFacts
 from hostler.domain.machines.spec import DiskFormat
 from hostler.jobs.acceptance import Request
 from hostler.jobs.attempt import Border
 from hostler.jobs.engine import Engine
 from hostler.jobs.states import ENDED, JobState
 from hostler.jobs.worker import Worker
-from hostler.providers.simulated.connect import SideDoor
+from hostler.providers.simulated.connect import SideDoor, connect
 from hostler.providers.simulated.knobs import GIB, SimulatedHost
 from hostler.service.connections import Connections
 from hostler.store.database import AnyRow
 from hostler.store.queries.access import SYSTEM_USER
 from hostler.store.sqlite import SqliteDatabase
-from hostler.store.tables import job, job_object, job_step, metadata, vm
+from hostler.store.tables import job, job_object, job_step, library_object, metadata, vm
 
 CALLER = Caller(user_id=SYSTEM_USER, user_name="tester", rights=Rights(privileges=None), source="127.0.0.1")
 HOST = "sim-1"
@@ -107,6 +110,14 @@ class Stage:
     async def vms(self) -> list[AnyRow]:
         return await self.database.read(lambda c: list(c.execute(select(vm).order_by(vm.c.name))))
 
+    async def simulated_vms(self) -> tuple[VmFacts, ...]:
+        """The hypervisor's own list, past our database."""
+        provider = connect(self.socket, HOST)
+        try:
+            return (await provider.read_vms()).vms
+        finally:
+            await provider.close()
+
     # What operations need around them.
 
     def name(self, stem: str) -> str:
@@ -142,8 +153,6 @@ class Stage:
         return await self.run("template.create", None, arguments)
 
     async def _path_of(self, disk: str) -> str:
-        from hostler.store.tables import library_object
-
         query = select(library_object.c.path).where(library_object.c.id == disk)
         return str(await self.database.read(lambda c: c.execute(query).scalar_one()))
 
@@ -166,7 +175,10 @@ class Case:
 def new_host(door: SideDoor) -> None:
     """The simulation as each test finds it."""
     door.reset()
-    door.add_host(SimulatedHost(host_id=HOST))
+    volumes = tuple(
+        Volume(path=path, capacity_bytes=500 * GIB, free_bytes=500 * GIB) for path in (VM_PATH, gettempdir())
+    )
+    door.add_host(SimulatedHost(host_id=HOST, volumes=volumes))
 
 
 _EMPTY_QCOW2 = (

@@ -101,6 +101,7 @@ class Operation(Generic[ParamsT, PlanT]):
     registry: ClassVar[dict[str, "Operation[Any, Any]"]] = {}
 
     def __init_subclass__(cls, *, abstract: bool = False) -> None:
+        super().__init_subclass__()
         if abstract:
             return
         cls.noun, cls.verb = _grammar(cls.__module__)

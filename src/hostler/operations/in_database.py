@@ -38,8 +38,8 @@ def take_away(connection: Connection, at: StepContext[Row], result: Result) -> N
     remove_row(connection, at)
 
 
-CREATE = (RecordStep[Row](name="record", title="Record it", record=write_row, unrecord=remove_row),)
-DELETE = (RecordStep[Row](name="record", title="Remove it", record=take_away, unrecord=put_back),)
+CREATE = (RecordStep(name="record", title="Record it", record=write_row, unrecord=remove_row),)
+DELETE = (RecordStep(name="record", title="Remove it", record=take_away, unrecord=put_back),)
 
 
 def planned_row(at: Acceptance, noun: str, name: str, **values: Any) -> Prepared[Row]:

@@ -24,7 +24,7 @@ class AddHostParams(Params):
     name: Name
     provider: Literal["kvm", "simulated"] = "kvm"
     address: Annotated[str, Field(min_length=1, max_length=1024)] = "qemu:///system"
-    vm_path: Annotated[str, Field(pattern=r"^/[^\0\n]*[^/\n\0]$", max_length=1024)]
+    vm_path: Annotated[str, Field(pattern=r"^/[^\n]*[^/\n]$", max_length=1024)]
 
 
 class AddHostPlan(Struct, frozen=True, kw_only=True):

@@ -18,7 +18,7 @@ from hostler.store.database import AnyRow
 class CreateLibraryObjectParams(Params):
     name: Name
     share: Annotated[str, RefersTo("library-share")]
-    file: Annotated[str, Field(pattern=r"^[^/\0\n][^\0\n]*$", max_length=1024)]
+    file: Annotated[str, Field(pattern=r"^[^/\n][^\n]*$", max_length=1024)]
     operating_system: Annotated[str, Field(max_length=255)] = ""
 
 

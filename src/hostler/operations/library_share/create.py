@@ -14,7 +14,7 @@ from hostler.store.database import AnyRow
 
 class CreateLibraryShareParams(Params):
     name: Name
-    path: Annotated[str, Field(pattern=r"^/[^\0\n]*$", max_length=1024)]
+    path: Annotated[str, Field(pattern=r"^/[^\n]*$", max_length=1024)]
 
 
 class CreateLibraryShare(Operation[CreateLibraryShareParams, Row]):

@@ -1,0 +1,50 @@
+"""The stage for the standing tests, and the sum of what they saw, printed at the end of the run."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from tempfile import mkdtemp
+
+import pytest
+from tests.every.stage import Stage, new_host
+
+from hostler.providers.simulated.connect import SideDoor, SimulatedProcess
+
+MakeStage = Callable[[], Awaitable[Stage]]
+COUNTED = ("borders", "converged", "lost", "duplicated", "leftovers that no job names")
+
+
+@pytest.fixture
+async def fresh_stage(tmp_path: Path, simulated_process: SimulatedProcess) -> AsyncIterator[MakeStage]:
+    """Makes open stages, each on an empty database and a simulation with one empty host; the newest one counts."""
+    door = SideDoor(simulated_process.socket_path)
+    made: list[Stage] = []
+
+    async def make() -> Stage:
+        if made:
+            await made.pop().close()
+        new_host(door)
+        folder = Path(mkdtemp(dir=tmp_path))
+        made.append(Stage(folder, door, simulated_process.socket_path))
+        await made[0].open()
+        return made[0]
+
+    yield make
+    for stage in made:
+        await stage.close()
+    door.close()
+
+
+@pytest.fixture
+async def stage(fresh_stage: MakeStage) -> Stage:
+    return await fresh_stage()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The sum of the crash tests, from all workers of the run."""
+    seen: Counter[str] = Counter()
+    for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
+        seen.update({name: int(value) for name, value in report.user_properties if name in COUNTED})
+    if seen["borders"]:
+        told = ", ".join(f"{name} {seen[name]}" for name in COUNTED)
+        terminalreporter.write_line(f"crash borders of operations: {told}")
