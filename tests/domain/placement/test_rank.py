@@ -187,7 +187,7 @@ class TestTies:
         assert len(first) >= 6
 
 
-TIES_OF_SEED_7: list[str] = []
+TIES_OF_SEED_7 = [f"host-{n}" for n in (5, 6, 2, 1, 3, 0, 7, 4)]
 
 
 class TestOrder:
