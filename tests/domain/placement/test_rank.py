@@ -177,17 +177,23 @@ class TestTies:
 
     def test_a_seed_gives_one_order_forever(self, make_host: MakeHost) -> None:
         order = [rating.host_id for rating in self.ranking(make_host, 7).ratings]
-        assert order == [rating.host_id for rating in self.ranking(make_host, 7).ratings]
         # Written down, since it must also be the same in another process and release.
         assert order == TIES_OF_SEED_7
         assert self.ranking(make_host, 7).seed == 7
 
     def test_seeds_spread_the_first_place(self, make_host: MakeHost) -> None:
         first = {self.ranking(make_host, seed).ratings[0].host_id for seed in range(64)}
-        assert len(first) >= 6
+        assert len(first) == 8
 
 
-TIES_OF_SEED_7 = [f"host-{n}" for n in (5, 6, 2, 1, 3, 0, 7, 4)]
+TIES_OF_SEED_7 = [f"host-{n}" for n in (7, 0, 1, 2, 3, 4, 5, 6)]
+
+
+def test_a_rating_is_kept_with_a_plan_and_read_back(make_host: MakeHost) -> None:
+    rating = rank(Snapshot.of([make_host(accelerated=False)]), Request()).ratings[0]
+    read = msgspec.json.decode(msgspec.json.encode(rating), type=Rating)
+    assert read == rating
+    assert read.terms == rating.terms
 
 
 class TestOrder:
@@ -308,4 +314,4 @@ def test_a_group_holds_its_children_but_not_its_namesakes(make_host: MakeHost) -
     paths = ["/Berlin", "/Berlin/Racks", "/Berlin 2", "/"]
     snapshot = Snapshot.of(make_host(id=path, group_path=path) for path in paths)
     assert [c.host.id for c in snapshot.within("/Berlin").candidates] == paths[:2]
-    assert [c.host.id for c in snapshot.within("/").candidates] == paths
+    assert {c.host.id for c in snapshot.within("/").candidates} == set(paths)
