@@ -181,6 +181,11 @@ class TestTies:
         assert order == TIES_OF_SEED_7
         assert self.ranking(make_host, 7).seed == 7
 
+    def test_the_order_of_the_input_breaks_no_tie(self, make_host: MakeHost) -> None:
+        forwards = [make_host(id=f"host-{n}") for n in range(8)]
+        one, two = (rank(Snapshot.of(hosts), Request(), seed=3) for hosts in (forwards, forwards[::-1]))
+        assert one.ratings == two.ratings
+
     def test_seeds_spread_the_first_place(self, make_host: MakeHost) -> None:
         first = {self.ranking(make_host, seed).ratings[0].host_id for seed in range(64)}
         assert len(first) == 8
@@ -299,7 +304,7 @@ class TestRefusals:
 
     def test_two_hosts_of_one_id(self, make_host: MakeHost) -> None:
         with pytest.raises(PlacementError, match="same id"):
-            Snapshot.of([make_host(), make_host()])
+            Snapshot.of([make_host(), make_host(id="host-2"), make_host()])
 
 
 def test_the_defaults_are_those_of_scvmm() -> None:
