@@ -1,5 +1,6 @@
 import itertools
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,7 +26,7 @@ def test_the_defaults_are_those_of_scvmm() -> None:
     assert (reserve.network.reserve, reserve.network.unit) == (10, Unit.PERCENT)
 
 
-@pytest.mark.parametrize("levels", itertools.permutations((10.0, 20.0, 30.0)))
+@pytest.mark.parametrize("levels", list(itertools.permutations((10.0, 20.0, 30.0))))
 def test_only_ascending_levels_are_accepted(levels: tuple[float, float, float]) -> None:
     reserve, optimization, placement = levels
     if levels == (10.0, 20.0, 30.0):
@@ -68,7 +69,7 @@ def test_more_than_all_cannot_stay_free() -> None:
 )
 def test_a_resource_is_counted_in_its_own_unit_or_percent(resource: str, unit: Unit) -> None:
     with pytest.raises(ReserveError, match=f"the {resource} reserve is given in {unit.value}"):
-        HostReserve(**{resource: Levels(reserve=1, unit=unit)})
+        msgspec.structs.replace(HostReserve(), **{resource: Levels(reserve=1, unit=unit)})
 
 
 def test_a_host_needs_some_disk_operations() -> None:

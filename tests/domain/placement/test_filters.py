@@ -1,6 +1,8 @@
 """Each criterion: what it says of a host that breaks it, and that following its advice makes the host fit."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 import pytest
@@ -39,8 +41,8 @@ class Case(NamedTuple):
     vm: dict[str, Any]
     text: str
     would_help: str
-    mended_host: dict[str, Any] = {}
-    mended_vm: dict[str, Any] = {}
+    mended_host: Mapping[str, Any] = MappingProxyType({})
+    mended_vm: Mapping[str, Any] = MappingProxyType({})
 
 
 def volume(free_mib: int, *, available: bool = True) -> Volume:
@@ -79,14 +81,14 @@ CASES = [
         {"volumes": (volume(1100),)},
         {"disks": (DiskNeed(size_mib=1000), DiskNeed(size_mib=9000, initial_mib=500))},
         "needs 1500 MiB on one volume, 1000 MiB free on /srv, the roomiest, after the reserve of 100 MiB",
-        "free 500 MiB on /srv, or lower the VM's disk space to 1000 MiB, or add a volume",
+        "free 500 MiB on /srv, or lower the VM's disk space to 1000 MiB, or add a volume with 1600 MiB free",
         {"volumes": (volume(1600),)},
     ),
     Case(
         "disk_space",
         {"volumes": (volume(8000, available=False),)},
         {},
-        "all 1 volumes are closed to placement",
+        "no volume of the host is open to placement",
         "set a volume available for placement",
         {"volumes": (volume(8000),)},
     ),
@@ -97,6 +99,22 @@ CASES = [
         "the host has no volume for VMs",
         "add a volume",
         {"volumes": (volume(8000),)},
+    ),
+    Case(
+        "memory",
+        {"memory_total_mib": 1000, "memory_used_mib": 300},
+        {"memory_mib": 2048},
+        "444 MiB free after the reserve of 256 MiB",
+        "choose a host of 2304 MiB or more, or lower the VM's memory to 444 MiB",
+        {"memory_total_mib": 2304, "memory_used_mib": 0},
+    ),
+    Case(
+        "disk_space",
+        {"volumes": (volume(1100),)},
+        {"disk_space_mib": 20_000},
+        "needs 20000 MiB on one volume, 1000 MiB free on /srv",
+        "lower the VM's disk space to 1000 MiB, or add a volume with 20100 MiB free",
+        {"volumes": (volume(1100), volume(20_100))},
     ),
     Case(
         "processors",
@@ -257,8 +275,17 @@ CASES = [
         {"cpu_used_percent": 88.0},
         {"vcpus": 2, "cpu_expected_percent": 20},
         "leaves 7.0 % of CPU free, the reserve is 10.0 %",
-        "free 3.0 % of CPU",
+        "free 3 % of CPU, or lower the VM's expected CPU from 20 to 8",
         {"cpu_used_percent": 85.0},
+    ),
+    Case(
+        "cpu_reserve",
+        {"cpu_used_percent": 5.0},
+        {"vcpus": 8, "cpu_expected_percent": 100},
+        "leaves 0.0 % of CPU free, the reserve is 10.0 %",
+        "lower the VM's expected CPU from 100 to 85",
+        {},
+        {"cpu_expected_percent": 85},
     ),
     Case(
         "disk_io_reserve",
@@ -268,7 +295,7 @@ CASES = [
         },
         {"disk_iops": 450},
         "leaves 50.0 IOPS of disk operations free, the reserve is 100.0 IOPS",
-        "free 50.0 IOPS of disk operations",
+        "free 50 IOPS of disk operations, or lower the VM's expected disk operations from 450 to 400",
         {"disk_iops_used": 9450.0},
     ),
     Case(
@@ -276,7 +303,7 @@ CASES = [
         {"network_used_percent": 80.0},
         {"network_mbps": 200},
         "leaves 0.0 % of network free, the reserve is 10.0 %",
-        "free 10.0 % of network",
+        "free 10 % of network, or lower the VM's expected network from 200 to 100",
         {"network_used_percent": 70.0},
     ),
     Case(
@@ -299,9 +326,9 @@ CASES = [
 
 
 def rate(make_host: MakeHost, case: Case, **changes: Any) -> Rating:
-    host = make_host(**case.host | changes.pop("host", {}))
+    host = make_host(**{**case.host, **changes.pop("host", {})})
     vms = [VmLoad(host_id=host.id, running=False, availability_set="dns")]
-    request = Request(**case.vm | changes.pop("vm", {}))
+    request = Request(**{**case.vm, **changes.pop("vm", {})})
     return rank(Snapshot.of([host], vms), request, **changes).ratings[0]
 
 

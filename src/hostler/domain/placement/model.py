@@ -247,18 +247,40 @@ class Term(msgspec.Struct, frozen=True, gc=False):
     share: float
 
 
+class Scale(msgspec.Struct, frozen=True, kw_only=True):
+    """What all hosts of a ranking are weighed by: the terms, their weights, and these as parts of their sum."""
+
+    names: tuple[str, ...]
+    weights: tuple[float, ...]
+    parts: tuple[float, ...]
+
+
 class Rating(msgspec.Struct, frozen=True, gc=False):
-    """What one host is worth to the VM. Zero stars exactly when there are zero reasons."""
+    """What one host is worth to the VM. Zero stars exactly when there are zero reasons.
+
+    `values` are the terms in the order of the scale, which all ratings of a ranking share: so that ranking
+    thousands of hosts writes little memory.
+    """
 
     host_id: str
     host_name: str
     stars: float
     score: float
-    terms: tuple[Term, ...]
+    values: tuple[float, ...]
+    scale: Scale
     zero_reasons: tuple[Reason, ...]
     warnings: tuple[Reason, ...]
     volume: Volume | None
     preferences_missed: int
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """What the score is made of."""
+        scale = self.scale
+        return tuple(
+            Term(name, value, weight, value * part)
+            for name, value, weight, part in zip(scale.names, self.values, scale.weights, scale.parts, strict=True)
+        )
 
 
 class Ranking(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,7 +1,5 @@
 """Rates every host for a VM, in stars, with the reasons: one pure function over a snapshot."""
 
-from zlib import crc32
-
 import msgspec
 
 from hostler.domain.placement.criterion import Check, Value
@@ -14,8 +12,8 @@ from hostler.domain.placement.model import (
     Rating,
     Reason,
     Request,
+    Scale,
     Strength,
-    Term,
     Volume,
     Weights,
 )
@@ -32,7 +30,8 @@ class _Bound(msgspec.Struct, frozen=True):
     must: tuple[Check, ...]
     should: tuple[Check, ...]
     favor: tuple[Check, ...]
-    terms: tuple[tuple[str, Value, float, float], ...]
+    scale: Scale
+    terms: tuple[tuple[Value, float], ...]
     inverted: bool
     disk_needed_mib: int
 
@@ -47,19 +46,17 @@ def rank(
 ) -> Ranking:
     """Rates each host of the snapshot on its own: the best first, the unfit last, by how much they lack.
 
-    Equal stars: fewer warnings and missed preferences first, then the exact score, then an order that
-    `seed` alone decides. Raises PlacementError for a policy that names what cannot be changed.
+    Equal stars: fewer warnings and missed preferences first, then the exact score; what is equal in all of
+    these goes by id, from the host that `seed` points to onwards, so that seeds take turns. Raises
+    PlacementError for a policy that names what cannot be changed.
     """
     bound = _bind(request, weights, goal, policy)
-    scramble = 2 * seed + 1
-    keyed = []
-    for candidate in snapshot.candidates:
-        rating = _rate(candidate, bound)
-        tie = (crc32(rating.host_id.encode()) * scramble) & 0xFFFFFFFF
-        keyed.append((_order(rating), tie, rating.host_id, rating))
-    keyed.sort()
+    candidates = snapshot.candidates
+    first = seed % len(candidates) if candidates else 0
+    ratings = [_rate(candidate, bound) for candidate in candidates[first:] + candidates[:first]]
+    ratings.sort(key=_order)
     return Ranking(
-        ratings=tuple([key[-1] for key in keyed]),
+        ratings=tuple(ratings),
         request=request,
         weights=weights,
         goal=goal,
@@ -75,11 +72,14 @@ def _bind(request: Request, weights: Weights, goal: Goal, policy: Policy) -> _Bo
         check = criterion.bind(request)
         if check is not None:
             checks[strengths[criterion.code]].append(check)
+    scale = _scale(weights)
+    values = [weigher.bind(request) for weigher in WEIGHERS]
     return _Bound(
         must=tuple(checks[Strength.MUST_MEET]),
         should=tuple(checks[Strength.SHOULD_MEET]),
         favor=tuple(checks[Strength.FAVOR]),
-        terms=_terms(request, weights),
+        scale=scale,
+        terms=tuple(zip(values, scale.parts, strict=True)),
         inverted=goal is Goal.RESOURCE_MAXIMIZATION,
         disk_needed_mib=request.disk_needed_mib,
     )
@@ -98,27 +98,26 @@ def _strengths(policy: Policy) -> dict[str, Strength]:
     return strengths
 
 
-def _terms(request: Request, weights: Weights) -> tuple[tuple[str, Value, float, float], ...]:
-    """Name, value, weight and weight as a part of all weights, of each term."""
+def _scale(weights: Weights) -> Scale:
     given = weights.by_name()
-    if unknown := given.keys() - {weigher.name for weigher in WEIGHERS}:
-        names = ", ".join(weigher.name for weigher in WEIGHERS)
-        raise PlacementError(f"no such term: {', '.join(sorted(unknown))}; the terms are {names}")
-    weight = {weigher.name: given.get(weigher.name, weigher.default_weight) for weigher in WEIGHERS}
-    total = sum(weight.values())
-    return tuple((w.name, w.bind(request), weight[w.name], weight[w.name] / total) for w in WEIGHERS)
+    names = tuple(weigher.name for weigher in WEIGHERS)
+    if unknown := sorted(given.keys() - set(names)):
+        raise PlacementError(f"no such term: {', '.join(unknown)}; the terms are {', '.join(names)}")
+    weight = tuple(given.get(weigher.name, weigher.default_weight) for weigher in WEIGHERS)
+    return Scale(names=names, weights=weight, parts=tuple(each / sum(weight) for each in weight))
 
 
 def _rate(candidate: Candidate, bound: _Bound) -> Rating:
     host = candidate.host
     zero_reasons = _unmet(bound.must, candidate)
-    score, terms = _weigh(candidate, bound)
+    score, values = _weigh(candidate, bound)
     return Rating(
         host.id,
         host.name,
         0.0 if zero_reasons else stars_of(score),
         score,
-        terms,
+        values,
+        bound.scale,
         zero_reasons,
         _unmet(bound.should, candidate),
         None if zero_reasons else _volume(candidate, bound),
@@ -135,20 +134,19 @@ def _unmet(checks: tuple[Check, ...], candidate: Candidate) -> tuple[Reason, ...
     return reasons
 
 
-def _weigh(candidate: Candidate, bound: _Bound) -> tuple[float, tuple[Term, ...]]:
-    terms = []
+def _weigh(candidate: Candidate, bound: _Bound) -> tuple[float, tuple[float, ...]]:
+    values = []
     score = 0.0
     inverted = bound.inverted
-    for name, value_of, weight, part in bound.terms:
+    for value_of, part in bound.terms:
         value = value_of(candidate)
         # Comparisons, since min(max()) costs three times as much; a counter that is no number gives 0.
         value = value if 0.0 <= value <= 1.0 else 1.0 if value > 1.0 else 0.0
         if inverted:
             value = 1.0 - value
-        share = value * part
-        score += share
-        terms.append(Term(name, value, weight, share))
-    return score, tuple(terms)
+        score += value * part
+        values.append(value)
+    return score, tuple(values)
 
 
 def _order(rating: Rating) -> float:
@@ -162,7 +160,11 @@ def _order(rating: Rating) -> float:
 
 def stars_of(score: float) -> float:
     """A score of 0–1 in stars: half steps, halves of a half step upwards, at least ½."""
-    return max(1, int(score * 10 + 0.5)) / 2
+    return _STARS[int(score * 10 + 0.5)]
+
+
+_STARS = (0.5, *(halves / 2 for halves in range(1, 11)))
+"""By the tenth of the score; shared, since a number for each host would be memory to go through."""
 
 
 def _volume(candidate: Candidate, bound: _Bound) -> Volume | None:

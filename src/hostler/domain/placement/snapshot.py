@@ -1,6 +1,8 @@
 """The hosts as placement sees them: loads of VMs summed and reserves resolved, once for many decisions."""
 
 from collections.abc import Iterable
+from itertools import pairwise
+from operator import attrgetter
 from typing import Self
 
 import msgspec
@@ -50,7 +52,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """The candidates of a decision: made once per change of the facts, and only read by rating."""
+    """The candidates of a decision, by id: made once per change of the facts, and only read by rating."""
 
     candidates: tuple[Candidate, ...]
 
@@ -58,11 +60,10 @@ class Snapshot(msgspec.Struct, frozen=True):
     def of(cls, hosts: Iterable[HostSnapshot], vms: Iterable[VmLoad] = ()) -> Self:
         """Sums the VMs per host and resolves each reserve. Raises PlacementError for two hosts of one id."""
         loads = aggregate(vms)
-        known = list(hosts)
-        candidates = {host.id: _candidate(host, loads.get(host.id, _NO_LOAD)) for host in known}
-        if len(candidates) < len(known):
+        known = sorted(hosts, key=attrgetter("id"))
+        if any(one.id == two.id for one, two in pairwise(known)):
             raise PlacementError("two hosts have the same id: every host of a snapshot needs its own")
-        return cls(tuple(candidates.values()))
+        return cls(tuple(_candidate(host, loads.get(host.id, _NO_LOAD)) for host in known))
 
     def within(self, group_path: str) -> Self:
         """The hosts of a host group and of its children."""

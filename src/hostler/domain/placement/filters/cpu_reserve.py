@@ -2,22 +2,27 @@
 
 from hostler.domain.placement.criterion import Check, Filter
 from hostler.domain.placement.model import Reason, Request, Strength
+from hostler.domain.placement.shortfall import rate_shortfall
 from hostler.domain.placement.snapshot import Candidate
 
 
 def _bind(request: Request) -> Check | None:
-    load = request.vcpus * request.cpu_expected_percent
+    of_one_processor = request.vcpus * request.cpu_expected_percent
 
     def check(candidate: Candidate) -> Reason | None:
-        reserve = candidate.cpu.reserve
-        free = 100.0 - candidate.cpu_used_percent - load / (candidate.host.cpu_count or 1)
-        if free >= reserve:
+        total, used, reserve = 100.0, candidate.cpu_used_percent, candidate.cpu.reserve
+        load = of_one_processor / (candidate.host.cpu_count or 1)
+        if total - used - load >= reserve:
             return None
-        return Reason(
+        return rate_shortfall(
             "cpu_reserve",
-            f"leaves {max(0.0, free):.1f} % of CPU free, the reserve is {reserve:.1f} %",
-            f"free {reserve - free:.1f} % of CPU, or lower the VM's expected CPU use",
-            overridable=True,
+            "CPU",
+            "%",
+            total=total,
+            used=used,
+            load=load,
+            reserve=reserve,
+            expected=request.cpu_expected_percent,
         )
 
     return check

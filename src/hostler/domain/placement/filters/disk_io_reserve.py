@@ -2,6 +2,7 @@
 
 from hostler.domain.placement.criterion import Check, Filter
 from hostler.domain.placement.model import Reason, Request, Strength
+from hostler.domain.placement.shortfall import rate_shortfall
 from hostler.domain.placement.snapshot import Candidate
 
 
@@ -9,15 +10,18 @@ def _bind(request: Request) -> Check | None:
     load = request.disk_iops
 
     def check(candidate: Candidate) -> Reason | None:
-        reserve = candidate.disk_io.reserve
-        free = candidate.disk_iops_max - candidate.disk_iops_used - load
-        if free >= reserve:
+        total, used, reserve = candidate.disk_iops_max, candidate.disk_iops_used, candidate.disk_io.reserve
+        if total - used - load >= reserve:
             return None
-        return Reason(
+        return rate_shortfall(
             "disk_io_reserve",
-            f"leaves {max(0.0, free):.1f} IOPS of disk operations free, the reserve is {reserve:.1f} IOPS",
-            f"free {reserve - free:.1f} IOPS of disk operations, or lower the VM's expected disk operations",
-            overridable=True,
+            "disk operations",
+            "IOPS",
+            total=total,
+            used=used,
+            load=load,
+            reserve=reserve,
+            expected=load,
         )
 
     return check

@@ -20,26 +20,25 @@ def _bind(request: Request) -> Check | None:
 
 
 def _full(needed: int, roomiest: RoomyVolume) -> Reason:
-    # Rounded so that following the advice always fits: room down, shortfall up.
+    # Rounded so that following the advice always suffices: room down, shortfall up.
     room, missing = max(0, floor(roomiest.spare_mib)), ceil(needed - roomiest.spare_mib)
-    kept = roomiest.volume.free_mib - roomiest.spare_mib
-    path = roomiest.volume.path
-    smaller = f", or lower the VM's disk space to {room} MiB" if room else ""
+    kept, volume = roomiest.margin.reserve, roomiest.volume
+    helps = [f"free {missing} MiB on {volume.path}"] if volume.free_mib + missing <= volume.capacity_mib else []
+    if room:
+        helps.append(f"lower the VM's disk space to {room} MiB")
+    helps.append(f"add a volume with {ceil(needed + kept)} MiB free")
     return Reason(
         "disk_space",
-        f"needs {needed} MiB on one volume, {room} MiB free on {path}, the roomiest,"
+        f"needs {needed} MiB on one volume, {room} MiB free on {volume.path}, the roomiest,"
         f" after the reserve of {kept:.0f} MiB",
-        f"free {missing} MiB on {path}{smaller}, or add a volume",
+        ", or ".join(helps),
     )
 
 
 def _no_volume(candidate: Candidate) -> Reason:
-    closed = len(candidate.host.volumes)
-    if closed:
+    if candidate.host.volumes:
         return Reason(
-            "disk_space",
-            f"all {closed} volumes are closed to placement",
-            "set a volume available for placement",
+            "disk_space", "no volume of the host is open to placement", "set a volume available for placement"
         )
     return Reason("disk_space", "the host has no volume for VMs", "add a volume or a VM path to the host")
 

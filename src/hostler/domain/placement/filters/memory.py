@@ -14,19 +14,26 @@ def _bind(request: Request) -> Check | None:
         spare = candidate.host.memory_total_mib - candidate.memory_used_mib - candidate.memory.reserve
         if needed <= spare:
             return None
-        return _reason(needed, spare, candidate.memory.reserve)
+        return _reason(needed, spare, candidate)
 
     return check
 
 
-def _reason(needed: int, spare: float, reserve: float) -> Reason:
-    # Rounded so that following the advice always fits: room down, shortfall up.
+def _reason(needed: int, spare: float, candidate: Candidate) -> Reason:
+    # Rounded so that following the advice always suffices: room down, shortfall up.
     room, missing = max(0, floor(spare)), ceil(needed - spare)
-    lower = f", or lower the VM's memory to {room} MiB" if room else ""
+    reserve = candidate.memory.reserve
+    helps = []
+    if missing <= candidate.memory_used_mib:
+        helps.append(f"free {missing} MiB")
+    else:
+        helps.append(f"choose a host of {ceil(needed + reserve)} MiB or more")
+    if room:
+        helps.append(f"lower the VM's memory to {room} MiB")
     return Reason(
         "memory",
         f"needs {needed} MiB of memory, {room} MiB free after the reserve of {reserve:.0f} MiB",
-        f"free {missing} MiB{lower}",
+        ", or ".join(helps),
     )
 
 

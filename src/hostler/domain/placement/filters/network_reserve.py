@@ -4,22 +4,27 @@ from math import inf
 
 from hostler.domain.placement.criterion import Check, Filter
 from hostler.domain.placement.model import Reason, Request, Strength
+from hostler.domain.placement.shortfall import rate_shortfall
 from hostler.domain.placement.snapshot import Candidate
 
 
 def _bind(request: Request) -> Check | None:
-    load = 100 * request.network_mbps
+    of_one_mbps = 100 * request.network_mbps
 
     def check(candidate: Candidate) -> Reason | None:
-        reserve = candidate.network.reserve
-        free = 100.0 - candidate.network_used_percent - load / (candidate.host.network_capacity_mbps or inf)
-        if free >= reserve:
+        total, used, reserve = 100.0, candidate.network_used_percent, candidate.network.reserve
+        load = of_one_mbps / (candidate.host.network_capacity_mbps or inf)
+        if total - used - load >= reserve:
             return None
-        return Reason(
+        return rate_shortfall(
             "network_reserve",
-            f"leaves {max(0.0, free):.1f} % of network free, the reserve is {reserve:.1f} %",
-            f"free {reserve - free:.1f} % of network, or lower the VM's expected traffic",
-            overridable=True,
+            "network",
+            "%",
+            total=total,
+            used=used,
+            load=load,
+            reserve=reserve,
+            expected=request.network_mbps,
         )
 
     return check
