@@ -1,8 +1,9 @@
 """The borders of every step of every operation, and ways to crash or fail at one of them."""
 
+import asyncio
 from collections.abc import Iterator
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tests.every.stage import Case
 
@@ -53,16 +54,12 @@ def every_border(*, undo: bool = False) -> Iterator[At]:
                 yield At(name, step.name, f"undo-{phase}" if undo else phase)
 
 
-def raising(at: At, what: BaseException, reached: list[At]) -> Border:
+def raising(at: At, what: BaseException, reached: asyncio.Event) -> Border:
     """A border that raises once, where it is told to, and says that it was there."""
 
     async def border(*here: str) -> None:
-        if not reached and At(*here) == at:
-            reached.append(at)
+        if not reached.is_set() and At(*here) == at:
+            reached.set()
             raise what
 
     return border
-
-
-def steps_of(operation: str) -> list[Any]:
-    return list(Operation.registry[operation].steps)

@@ -33,7 +33,7 @@ async def crash_at(stage: Stage, at: At, times: int) -> tuple[str, int]:
     await stage.close()
     job_id, crashed = "", 0
     for _ in range(times):
-        reached: list[At] = []
+        reached = asyncio.Event()
         await stage.open(raising(at, Crash(), reached))
         job_id = job_id or await stage.accept(at.operation, subject, arguments)
         if not await crashed_or_ended(stage, job_id, reached):
@@ -45,14 +45,16 @@ async def crash_at(stage: Stage, at: At, times: int) -> tuple[str, int]:
     return job_id, crashed
 
 
-async def crashed_or_ended(stage: Stage, job_id: str, reached: list[At]) -> bool:
+async def crashed_or_ended(stage: Stage, job_id: str, reached: asyncio.Event) -> bool:
     """Wait until the crash has come (True), or the job has ended without it."""
     ended = asyncio.create_task(stage.ended(job_id))
-    while not reached and not ended.done():
-        await asyncio.wait([ended], timeout=0.005)
-    ended.cancel()
-    await asyncio.gather(ended, return_exceptions=True)
-    return bool(reached)
+    crashed = asyncio.create_task(reached.wait())
+    await asyncio.wait([ended, crashed], return_when=asyncio.FIRST_COMPLETED)
+    await stage.worker.finish_attempts()
+    for task in (ended, crashed):
+        task.cancel()
+    await asyncio.gather(ended, crashed, return_exceptions=True)
+    return reached.is_set()
 
 
 @pytest.mark.parametrize("at", BORDERS, ids=str)

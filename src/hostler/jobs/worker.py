@@ -5,6 +5,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 from sqlalchemy import Connection, Executable, delete, insert, update
@@ -74,14 +75,20 @@ class Worker:
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
-        if self._running:
-            await asyncio.wait(self._running, timeout=grace_seconds)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(grace_seconds):
+                await self.finish_attempts()
         for attempt in self._running:
             attempt.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
         await self._database.write(
             lambda connection: connection.execute(delete(replica).where(replica.c.id == self.id))
         )
+
+    async def finish_attempts(self) -> None:
+        """Wait until the attempts that run now have ended, well or not."""
+        while self._running:
+            await asyncio.wait(self._running)
 
     async def abandon(self) -> None:
         """Break off at once and write nothing, as if the process had been killed."""
@@ -112,10 +119,10 @@ class Worker:
                 await self._woken()
 
     async def _woken(self) -> None:
-        try:
-            await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
-        except TimeoutError:
-            return
+        # Not wait_for: in Python 3.11 it swallows a cancellation that comes together with the result.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(POLL_SECONDS):
+                await self._wake.wait()
 
     def _take(self, connection: Connection, room: int) -> list[Claimed]:
         now = self._clock()
