@@ -10,7 +10,7 @@ from hostler.providers.simulated.connect import SideDoor, SimulatedProcess, conn
 from hostler.providers.simulated.knobs import GIB, SimulatedHost
 from hostler.providers.simulated.provider import SimulatedProvider
 
-pytest.register_assert_rewrite("tests.providers.contract_suite")
+pytest.register_assert_rewrite("tests.providers.suite", "tests.providers.workshop")
 
 HOST_ID = "sim-1"
 BASE_DISK = "/var/lib/vms/base.qcow2"
