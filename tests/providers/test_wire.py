@@ -142,7 +142,7 @@ def test_every_method_but_close_travels() -> None:
     "arguments",
     [
         ("define_vm", FENCE, VmSpec(vm_id="i", name="n", cpu_count=1, memory_mib=2)),
-        ("change_power", FENCE, "id", PowerChange.RESET),
+        ("change_power", FENCE, "id", PowerChange.RESUME),
         ("start_task", FENCE, "t", SaveVm(native_id="id")),
         (
             "start_task",

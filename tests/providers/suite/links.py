@@ -17,8 +17,8 @@ from hostler.providers.errors import Fenced
 
 OFF = VmState.POWER_OFF
 ON = VmState.RUNNING
-START, SHUT_DOWN, POWER_OFF = PowerChange.START, PowerChange.SHUT_DOWN, PowerChange.POWER_OFF
-PAUSE, RESUME, RESET = PowerChange.PAUSE, PowerChange.RESUME, PowerChange.RESET
+START, POWER_OFF = PowerChange.START, PowerChange.POWER_OFF
+PAUSE = PowerChange.PAUSE
 
 
 class Links:

@@ -1,18 +1,20 @@
 """What every provider owes for the power of VMs and for their saved state."""
 
+import uuid
+
 import pytest
 from msgspec.structs import replace
 from tests.providers.workshop import Workshop, refused
 
 from hostler.domain.machines.spec import Disk, DiskFormat, Nic
 from hostler.domain.machines.states import VmState
-from hostler.providers.contract import PowerChange, SaveVm, TaskState
+from hostler.providers.contract import PowerChange, ResetVm, SaveVm, TaskState
 from hostler.providers.errors import NotThere, Refused
 
 OFF = VmState.POWER_OFF
 ON = VmState.RUNNING
 START, SHUT_DOWN, POWER_OFF = PowerChange.START, PowerChange.SHUT_DOWN, PowerChange.POWER_OFF
-PAUSE, RESUME, RESET = PowerChange.PAUSE, PowerChange.RESUME, PowerChange.RESET
+PAUSE, RESUME = PowerChange.PAUSE, PowerChange.RESUME
 
 
 class Power:
@@ -33,7 +35,6 @@ class Power:
             ([START, RESUME], ON),
             ([START, PAUSE, START], ON),
             ([START, PAUSE, POWER_OFF], OFF),
-            ([START, RESET], ON),
             ([START, POWER_OFF, START], ON),
         ],
         ids=lambda value: "-".join(value) if isinstance(value, list) else value.value,
@@ -46,7 +47,7 @@ class Power:
             await shop.power(spec, change)
         assert await shop.state(spec) is state
 
-    @pytest.mark.parametrize("change", [PAUSE, RESUME, RESET])
+    @pytest.mark.parametrize("change", [PAUSE, RESUME])
     async def test_a_stopped_vm_refuses_what_needs_a_running_one(self, shop: Workshop, change: PowerChange) -> None:
         spec = await shop.defined()
         with pytest.raises(Refused) as refusal:
@@ -107,4 +108,19 @@ class Power:
         await shop.run(SaveVm(native_id=spec.vm_id))
         await shop.provider.undefine_vm(shop.fence, spec.vm_id)
         await shop.defined(spec)
+        assert await shop.state(spec) is OFF
+
+    async def test_a_reset_vm_goes_on_running(self, shop: Workshop) -> None:
+        spec, task_id = await shop.running(), shop.task_id()
+        done = await shop.run(ResetVm(native_id=spec.vm_id), task_id)
+        assert (done.state, done.error) == (TaskState.DONE, "")
+        assert await shop.provider.start_task(shop.fence, task_id, ResetVm(native_id=spec.vm_id)) == done
+        assert await shop.state(spec) is ON
+
+    async def test_a_stopped_vm_cannot_be_reset(self, shop: Workshop) -> None:
+        spec = await shop.defined()
+        for native_id in (spec.vm_id, str(uuid.uuid4())):
+            task = await shop.run(ResetVm(native_id=native_id))
+            assert task.state is TaskState.FAILED
+            assert task.error
         assert await shop.state(spec) is OFF
