@@ -20,6 +20,9 @@ ON = VmState.RUNNING
 START, POWER_OFF = PowerChange.START, PowerChange.POWER_OFF
 PAUSE = PowerChange.PAUSE
 
+EVENT_SECONDS = 10.0
+"""How long an event may take on a busy machine."""
+
 
 class Links:
     """Fences, events and reconnects."""
@@ -105,7 +108,7 @@ class Links:
             mine = [event for event in heard if event.native_id == native_id]
             return any(event.gone if state is None else event.state in {state, None} for event in mine) or None
 
-        await until(told, f"no event says that VM {native_id} is {state or 'gone'}", 10.0)
+        await until(told, f"no event says that VM {native_id} is {state or 'gone'}", EVENT_SECONDS)
 
     async def test_after_closing_another_connection_sees_the_same(self, shop: Workshop) -> None:
         spec = await shop.defined()
