@@ -4,13 +4,14 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from tests.authority import Authority
 
 from hostler.domain.machines.spec import DiskFormat
 from hostler.providers.simulated.connect import SideDoor, SimulatedProcess, connect
 from hostler.providers.simulated.knobs import GIB, SimulatedHost
 from hostler.providers.simulated.provider import SimulatedProvider
 
-pytest.register_assert_rewrite("tests.providers.contract_suite")
+pytest.register_assert_rewrite("tests.providers.suite", "tests.providers.workshop")
 
 HOST_ID = "sim-1"
 BASE_DISK = "/var/lib/vms/base.qcow2"
@@ -39,3 +40,13 @@ async def simulated(side_door: SideDoor, simulated_process: SimulatedProcess) ->
     provider = connect(simulated_process.socket_path, HOST_ID)
     yield provider
     await provider.close()
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="session")
+def other_authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("other-authority"), "other-ca")

@@ -26,7 +26,7 @@ class Problem(Struct, frozen=True, kw_only=True):
 class Reply(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What comes back: the result's JSON, or a problem."""
 
-    result: Raw = Raw(b"null")
+    result: Raw = msgspec.field(default_factory=lambda: Raw(b"null"))
     problem: Problem | None = None
 
 
@@ -131,3 +131,10 @@ def result_of(method: Method, reply: Reply) -> Any:
 
 
 decode_reply: Callable[[bytes], Reply] = msgspec.json.Decoder(Reply).decode
+
+SERVICE = "hostler.Provider"
+
+
+def path_of(name: str) -> str:
+    """The gRPC path of a method."""
+    return f"/{SERVICE}/{name}"

@@ -8,7 +8,7 @@ import pytest
 from hostler.domain.fabric.facts import Volume
 from hostler.domain.machines.spec import CloneKind, CloudInitSeed, Disk, DiskFormat, Nic, VmSpec
 from hostler.domain.machines.states import VmState
-from hostler.providers.contract import CloneDisk, Fence, PowerChange, TaskState
+from hostler.providers.contract import CloneDisk, Fence, PowerChange, ResetVm, TaskState
 from hostler.providers.errors import HostNotResponding, NotThere, OutOfSpace, Refused
 from hostler.providers.simulated.connect import SideDoor, SimulatedProcess, connect
 from hostler.providers.simulated.knobs import GIB, Effect, Fault, FaultKind, Knobs, OutsideChange, SimulatedHost
@@ -176,9 +176,10 @@ async def test_work_done_twice_is_seen(simulated: SimulatedProvider, side_door: 
     spec = a_vm()
     await simulated.define_vm(FENCE, spec)
     await simulated.change_power(FENCE, spec.vm_id, PowerChange.START)
-    await simulated.change_power(FENCE, spec.vm_id, PowerChange.RESET)
+    for task_id in ("t-1", "t-1"):
+        await simulated.start_task(FENCE, task_id, ResetVm(native_id=spec.vm_id))
     assert side_door.duplicates() == ()
-    await simulated.change_power(FENCE, spec.vm_id, PowerChange.RESET)
+    await simulated.start_task(FENCE, "t-2", ResetVm(native_id=spec.vm_id))
     assert done(side_door.duplicates()) == ["vm_reset"]
 
 
@@ -191,10 +192,9 @@ async def test_doing_again_what_was_undone_is_no_duplicate(simulated: SimulatedP
         await finished(simulated, f"t-{attempt}")
         await simulated.define_vm(fence, spec)
         for change in PowerChange:
-            if change is not PowerChange.RESET:
-                await simulated.change_power(fence, spec.vm_id, PowerChange.START)
-                await simulated.change_power(fence, spec.vm_id, change)
-                await simulated.read_vm(spec.vm_id)
+            await simulated.change_power(fence, spec.vm_id, PowerChange.START)
+            await simulated.change_power(fence, spec.vm_id, change)
+            await simulated.read_vm(spec.vm_id)
         await simulated.change_power(fence, spec.vm_id, PowerChange.POWER_OFF)
         await simulated.undefine_vm(fence, spec.vm_id)
         await simulated.delete_file(fence, work.target)

@@ -31,16 +31,20 @@ _NEVER = frozenset({Did.VM_CHANGED})
 
 def duplicates(effects: Iterable[Effect]) -> tuple[Effect, ...]:
     """Effects that came again while the first still stood."""
-    standing: set[tuple[str, str, str, Did]] = set()
+    standing: dict[tuple[str, str], set[tuple[str, Did]]] = {}
     again = []
     for effect in effects:
         did = Did(effect.effect)
-        key = (effect.host_id, effect.target, effect.job_id if did in _PER_JOB else "", did)
-        if key in standing and did not in _NEVER:
+        at_target = standing.setdefault((effect.host_id, effect.target), set())
+        if not effect.job_id:
+            # Somebody else was here: whatever we did before may have to be done again.
+            at_target.clear()
+            continue
+        key = (effect.job_id if did in _PER_JOB else "", did)
+        if key in at_target and did not in _NEVER:
             again.append(effect)
-        standing.add(key)
-        for undone in _UNDOES.get(did, frozenset()):
-            standing.discard((effect.host_id, effect.target, "", undone))
+        at_target.add(key)
+        at_target.difference_update(("", undone) for undone in _UNDOES.get(did, frozenset()))
     return tuple(again)
 
 

@@ -58,8 +58,8 @@ def need(host: Host, path: str) -> sqlite3.Row:
     return row
 
 
-def take_space(host: Host, path: str, more_bytes: int) -> None:
-    """Let a file grow; `OutOfSpace` when its volume has not so much left."""
+def need_space(host: Host, path: str, more_bytes: int) -> None:
+    """`OutOfSpace` when the path's volume has not so much left."""
     volume = volume_of(host, path)
     free = next(each.free_bytes for each in volumes(host) if each.path == volume)
     if more_bytes > free:
@@ -67,13 +67,20 @@ def take_space(host: Host, path: str, more_bytes: int) -> None:
             f"{volume} on host {host.host_id} has {free} bytes free; {path!r} needs {more_bytes} more",
             "Delete files there, or choose another volume.",
         )
+
+
+def take_space(host: Host, path: str, more_bytes: int) -> None:
+    """Let a file grow; `OutOfSpace` when it cannot."""
+    need_space(host, path, more_bytes)
     host.db.execute(
         "UPDATE files SET size_bytes = size_bytes + ? WHERE host_id = ? AND path = ?", (more_bytes, host.host_id, path)
     )
 
 
 def put(host: Host, path: str, *, capacity_bytes: int, disk_format: DiskFormat, backing: str | None = None) -> None:
-    """Begin a file: of no size yet, and not whole."""
+    """Begin a file: of no size yet, and not whole. What is there under the name, half-made or older, is replaced."""
+    if find(host, path, half_too=True) is None:
+        host.did(Did.COPY_BEGUN, path)
     host.db.execute(
         "INSERT OR REPLACE INTO files (host_id, path, volume, size_bytes, capacity_bytes, format, backing, whole,"
         " job_id) VALUES (?, ?, ?, 0, ?, ?, ?, 0, ?)",
@@ -103,18 +110,25 @@ def write_seed(host: Host, path: str, seed: CloudInitSeed) -> None:
         return
     if row is not None and row["seed"] is None:
         raise Refused(f"{path!r} is there and is not a seed", "Choose another path for the seed.")
+    need_space(host, path, _SEED_OVERHEAD_BYTES + len(wanted))
     if row is not None:
         host.did(Did.FILE_DELETED, path)
-    half_write_seed(host, path, seed)
+    _begin_seed(host, path, seed)
     take_space(host, path, _SEED_OVERHEAD_BYTES + len(wanted))
     make_whole(host, path)
 
 
-def half_write_seed(host: Host, path: str, seed: CloudInitSeed) -> None:
+def _begin_seed(host: Host, path: str, seed: CloudInitSeed) -> None:
     put(host, path, capacity_bytes=0, disk_format=DiskFormat.RAW)
     host.db.execute(
         "UPDATE files SET seed = ? WHERE host_id = ? AND path = ?", (msgspec.json.encode(seed), host.host_id, path)
     )
+
+
+def half_write_seed(host: Host, path: str, seed: CloudInitSeed) -> None:
+    """What was written is not whole; an older seed of that name still stands."""
+    if find(host, path) is None:
+        _begin_seed(host, path, seed)
 
 
 def delete_file(host: Host, path: str) -> None:

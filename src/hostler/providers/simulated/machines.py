@@ -115,9 +115,11 @@ def read_vms(host: Host) -> VmsRead:
 
 
 def read_guest(host: Host, native_id: str) -> GuestFacts | None:
-    row = need(host, native_id)
+    row = find(host, native_id)
+    if row is None or row["state"] != VmState.RUNNING:
+        return None
     spec = spec_of(row)
-    if row["state"] != VmState.RUNNING or not spec.disks:
+    if not spec.disks:
         return None
     if row["guest_reads"] < host.knobs.guest_silent_reads:
         host.db.execute(
@@ -177,17 +179,19 @@ def define_vm(host: Host, spec: VmSpec) -> None:
     if row is None:
         _insert(host, spec, half=False)
         host.did(Did.VM_DEFINED, spec.vm_id)
-    elif row["half"]:
-        host.db.execute(
-            "UPDATE vms SET half = 0, spec = ? WHERE host_id = ? AND native_id = ?",
-            (msgspec.json.encode(spec), host.host_id, spec.vm_id),
-        )
-        host.did(Did.VM_CHANGED, spec.vm_id)
-    elif spec_of(row) != spec:
-        raise Refused(
-            f"VM {spec.vm_id} is already on host {host.host_id}, with other settings",
-            "Read the VM again and change it, or delete it first.",
-        )
+    elif row["half"] or spec_of(row) != spec:
+        _redefine(host, row, spec)
+
+
+def _redefine(host: Host, row: sqlite3.Row, spec: VmSpec) -> None:
+    if VmState(row["state"]) is not VmState.POWER_OFF:
+        raise Refused(f"VM {row['name']!r} is {row['state']}: its settings stand", "Turn the VM off first.")
+    host.db.execute(
+        "UPDATE vms SET half = 0, name = ?, spec = ? WHERE host_id = ? AND native_id = ?",
+        (spec.name, msgspec.json.encode(spec), host.host_id, spec.vm_id),
+    )
+    host.did(Did.VM_CHANGED, spec.vm_id)
+    host.tell(spec.vm_id, spec.name, None)
 
 
 def half_define_vm(host: Host, spec: VmSpec) -> None:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from hostler.domain.machines.spec import DiskFormat, VmSpec
 from hostler.domain.machines.states import VmState
-from hostler.providers.simulated import effects, files, fleet, machines
+from hostler.providers.simulated import effects, files, fleet, load, machines
 from hostler.providers.simulated.host import Did, Host, spec_of
 from hostler.providers.simulated.knobs import Effect, Knobs, OutsideChange, SimulatedHost
 from hostler.providers.simulated.tables import EMPTIED
@@ -104,13 +104,13 @@ class Outside:
         row = machines.need(host, native_id)
         if state == row["state"]:
             return
-        if state is VmState.POWER_OFF:
-            machines.stopped(host, row)
-            return
-        host.db.execute(
-            "UPDATE vms SET started_ns = ? WHERE host_id = ? AND native_id = ?",
-            (host.clock_ns, host.host_id, native_id),
-        )
+        if state in _ENDED:
+            load.retire(host, row)
+        else:
+            host.db.execute(
+                "UPDATE vms SET started_ns = ? WHERE host_id = ? AND native_id = ?",
+                (host.clock_ns, host.host_id, native_id),
+            )
         machines.set_state(host, row, state)
         host.did(_BECAME.get(state, Did.VM_CHANGED), native_id)
 
@@ -131,4 +131,12 @@ class Outside:
         return effects.leftovers(self._db, named)
 
 
-_BECAME = {VmState.RUNNING: Did.VM_STARTED, VmState.PAUSED: Did.VM_PAUSED, VmState.SAVED: Did.VM_SAVED}
+_ENDED = frozenset({VmState.POWER_OFF, VmState.SAVED, VmState.CRASHED})
+
+_BECAME = {
+    VmState.RUNNING: Did.VM_STARTED,
+    VmState.PAUSED: Did.VM_PAUSED,
+    VmState.POWER_OFF: Did.VM_STOPPED,
+    VmState.SAVED: Did.VM_SAVED,
+    VmState.CRASHED: Did.VM_STOPPED,
+}

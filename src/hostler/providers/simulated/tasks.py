@@ -99,7 +99,6 @@ def _begin_clone(host: Host, work: CloneDisk) -> str:
         disk_format=DiskFormat.QCOW2 if linked else work.source_format,
         backing=work.source if linked else None,
     )
-    host.did(Did.COPY_BEGUN, work.target)
     return ""
 
 
