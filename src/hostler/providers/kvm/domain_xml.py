@@ -72,6 +72,9 @@ def check_spec(spec: VmSpec) -> None:
     for path in (*(disk.path for disk in spec.disks), *([spec.seed_path] if spec.seed_path else [])):
         if _NOT_IN_XML.search(path) or "\n" in path:
             raise Refused(f"the path {path!r} contains a character that libvirt cannot carry", "choose another name")
+    for nic in spec.nics:
+        if _NOT_IN_XML.search(nic.network + nic.mac):
+            raise Refused(f"the network {nic.network!r} contains a character that XML cannot carry", "choose another")
 
 
 def spec_digest(spec: VmSpec) -> str:
