@@ -99,7 +99,9 @@ class Tasks:
     # --- clones
 
     def _start_clone(self, fence: Fence, task_id: str, work: CloneDisk, known: TaskRecord | None) -> TaskFacts:
-        with self._journal.hold(task_id) as lock:
+        # A worker that has recorded its end lets go of the lock within milliseconds.
+        is_ending = known is not None and known.state is not TaskState.RUNNING
+        with self._journal.hold(task_id, wait=is_ending) as lock:
             if lock is None:
                 record = self._journal.read(task_id) or known
                 assert record is not None
