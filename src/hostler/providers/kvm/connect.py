@@ -3,20 +3,22 @@
 import asyncio
 import contextlib
 import threading
+import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import libvirt
 
 from hostler.providers.errors import HostNotResponding
-from hostler.providers.kvm.errors import RESTART_LIBVIRTD, broken_wire, is_gone, is_unsupported, translate
+from hostler.providers.kvm.errors import RESTART_LIBVIRTD, is_gone, is_unsupported, translate
 
 T = TypeVar("T")
 
-KEEPALIVE_SECONDS = 3
+KEEPALIVE_SECONDS = 2
 KEEPALIVE_COUNT = 3
 OPEN_TIMEOUT_SECONDS = 10.0
+GRACE_SECONDS = 0.5
 CALL_TIMEOUT_SECONDS = 30.0
 
 _event_loop_lock = threading.Lock()
@@ -46,7 +48,7 @@ def ensure_event_loop() -> None:
 
 
 def open_connection(uri: str) -> libvirt.virConnect:
-    """Blocks until libvirtd answers; with keepalive, so that a hung libvirtd breaks it after about nine seconds."""
+    """Blocks until libvirtd answers; with keepalive, so that a hung libvirtd breaks it after about eight seconds."""
     ensure_event_loop()
     connection = libvirt.open(uri)
     try:
@@ -57,14 +59,31 @@ def open_connection(uri: str) -> libvirt.virConnect:
     return connection
 
 
+class _Opening:
+    """An attempt to connect, which all callers wait for: a hung libvirtd holds one thread, not one a call."""
+
+    def __init__(self) -> None:
+        self.ended = threading.Event()
+        self.error: libvirt.libvirtError | None = None
+        self._ends = time.monotonic() + OPEN_TIMEOUT_SECONDS
+
+    def wait(self) -> bool:
+        """False when it has not ended in its time; who comes after that waits only a moment."""
+        return self.ended.wait(max(GRACE_SECONDS, self._ends - time.monotonic()))
+
+
 class Connection:
-    """One libvirt connection, opened when needed and again after it broke, shared by a bounded pool of threads."""
+    """Connections to one libvirtd, one a call at a time, kept for the next; opened when needed and after they broke.
+
+    One shared by several threads would be cheaper, but libvirt 9.0 crashes the process when such a one times out.
+    """
 
     def __init__(self, uri: str, *, workers: int = 8) -> None:
         self.uri = uri
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="libvirt-call")
         self._lock = threading.Lock()
-        self._opening: Future[libvirt.virConnect] | None = None
+        self._idle: list[libvirt.virConnect] = []
+        self._opening: _Opening | None = None
         self._closed = False
 
     async def call(
@@ -79,7 +98,7 @@ class Connection:
         A time-out leaves the call to its thread: keepalive ends it when libvirtd hangs.
         """
         if self._closed:
-            raise HostNotResponding(f"{subject}: the connection to {self.uri} is closed", "connect to the host again")
+            raise self._is_closed(subject)
         try:
             return await asyncio.wait_for(
                 asyncio.get_running_loop().run_in_executor(self._pool, self.run, work, subject), timeout_seconds
@@ -90,66 +109,74 @@ class Connection:
 
     def run(self, work: Callable[[libvirt.virConnect], T], subject: str) -> T:
         """The same from a thread of the provider. Blocks."""
-        connection = self._connected(subject)
+        connection = self._take(subject)
         try:
             return work(connection)
         except libvirt.libvirtError as error:
-            if broken_wire(error):
-                self._drop(connection)
             raise translate(error, subject) from error
+        finally:
+            self._give(connection)
 
-    def _connected(self, subject: str) -> libvirt.virConnect:
-        """All callers wait for one opening: a hung libvirtd holds one thread, not one a call."""
+    def _take(self, subject: str) -> libvirt.virConnect:
+        while True:
+            with self._lock:
+                if self._closed:
+                    raise self._is_closed(subject)
+                while self._idle:
+                    connection = self._idle.pop()
+                    if _is_alive(connection):
+                        return connection
+                    close_quietly(connection)
+                opening = self._opening = self._opening or self._begin_opening()
+            if not opening.wait():
+                said = f"{subject}: libvirt on the host did not accept a connection in {OPEN_TIMEOUT_SECONDS:g} s"
+                raise HostNotResponding(said, RESTART_LIBVIRTD)
+            if opening.error is not None:
+                raise translate(opening.error, subject) from opening.error
+
+    def _give(self, connection: libvirt.virConnect) -> None:
         with self._lock:
-            opening = self._opening
-            if opening is None or self._is_broken(opening):
-                opening = self._opening = Future()
-                threading.Thread(target=self._open, args=(opening,), name="libvirt-open", daemon=True).start()
-        try:
-            return opening.result(OPEN_TIMEOUT_SECONDS)
-        except TimeoutError:
-            said = f"{subject}: libvirt on the host did not accept a connection in {OPEN_TIMEOUT_SECONDS:g} s"
-            raise HostNotResponding(said, RESTART_LIBVIRTD) from None
-        except libvirt.libvirtError as error:
-            raise translate(error, subject) from error
+            if not self._closed and _is_alive(connection):
+                self._idle.append(connection)
+                return
+        close_quietly(connection)
 
-    @staticmethod
-    def _is_broken(opening: "Future[libvirt.virConnect]") -> bool:
-        if not opening.done():
-            return False
-        if opening.exception() is not None:
-            return True
-        try:
-            return bool(opening.result().isAlive() != 1)
-        except libvirt.libvirtError:
-            return True
+    def _begin_opening(self) -> _Opening:
+        opening = _Opening()
+        threading.Thread(target=self._open, args=(opening,), name="libvirt-open", daemon=True).start()
+        return opening
 
-    def _open(self, opening: "Future[libvirt.virConnect]") -> None:
+    def _open(self, opening: _Opening) -> None:
+        connection: libvirt.virConnect | None = None
         try:
             connection = open_connection(self.uri)
-        except BaseException as error:  # noqa: BLE001 - handed to whoever waits for this opening
-            opening.set_exception(error)
-            return
-        opening.set_result(connection)
-
-    def _drop(self, connection: libvirt.virConnect) -> None:
-        with self._lock:
-            opening = self._opening
-            if (
-                opening is not None
-                and opening.done()
-                and opening.exception() is None
-                and opening.result() is connection
-            ):
+        except libvirt.libvirtError as error:
+            opening.error = error
+        finally:
+            with self._lock:
                 self._opening = None
+            if connection is not None:
+                self._give(connection)
+            opening.ended.set()
+
+    def _is_closed(self, subject: str) -> HostNotResponding:
+        return HostNotResponding(f"{subject}: the connection to {self.uri} is closed", "connect to the host again")
 
     async def close(self) -> None:
-        self._closed = True
         with self._lock:
-            opening, self._opening = self._opening, None
-        if opening is not None and opening.done() and opening.exception() is None:
-            await asyncio.get_running_loop().run_in_executor(self._pool, close_quietly, opening.result())
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            await asyncio.to_thread(close_quietly, connection)
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _is_alive(connection: libvirt.virConnect) -> bool:
+    """Asks the socket, not libvirtd: microseconds."""
+    try:
+        return bool(connection.isAlive() == 1)
+    except libvirt.libvirtError:
+        return False
 
 
 def close_quietly(connection: libvirt.virConnect) -> None:

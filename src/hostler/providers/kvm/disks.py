@@ -24,12 +24,14 @@ QEMU_IMG_SECONDS = 60
 LIMITS = ("prlimit", "--as=2147483648", "--cpu=60", "--")
 _RAW_LOOKS = frozenset({"raw", "gpt", "iso"})
 _MAX_CHAIN = 16
+_UNFIT = re.compile("[\0-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+"""Control characters, and what neither UTF-8 nor XML can carry."""
 
 
 def need_inside(path: str, vm_paths: tuple[Path, ...]) -> Path:
     """The path with its folder resolved. Raises Refused unless it lies below a VM path, whatever links say."""
     given = Path(path)
-    if not given.is_absolute() or ".." in given.parts or "\0" in path:
+    if not given.is_absolute() or ".." in given.parts or _UNFIT.search(path):
         raise Refused(f"the path {path!r} is not a plain absolute path", "give the full path of a file")
     real = Path(os.path.realpath(given.parent)) / given.name
     if not any(real.is_relative_to(os.path.realpath(root)) and real != root for root in vm_paths):
@@ -77,7 +79,6 @@ def _as_provider_error(error: OSError | ValueError, subject: str) -> ProviderErr
 def delete_file(path: str, vm_paths: tuple[Path, ...]) -> None:
     """Deletes the name itself, never what a link points to; then folders it leaves empty, up to the VM path."""
     real = need_inside(path, vm_paths)
-    roots = {Path(os.path.realpath(root)) for root in vm_paths}
     try:
         folder = os.open(real.parent, os.O_DIRECTORY | os.O_NOFOLLOW | os.O_RDONLY)
     except (FileNotFoundError, NotADirectoryError):
@@ -94,13 +95,20 @@ def delete_file(path: str, vm_paths: tuple[Path, ...]) -> None:
         raise translate_os(error, f"deleting {path}") from error
     finally:
         os.close(folder)
-    empty = real.parent
-    while empty not in roots:
+    remove_empty_folders(real.parent, vm_paths)
+
+
+def remove_empty_folders(folder: Path, vm_paths: tuple[Path, ...]) -> None:
+    """This one and those above it, up to the VM path, as long as they are empty."""
+    roots = {Path(os.path.realpath(root)) for root in vm_paths}
+    while folder not in roots:
         try:
-            empty.rmdir()
+            folder.rmdir()
+        except FileNotFoundError:
+            pass
         except OSError:
             return
-        empty = empty.parent
+        folder = folder.parent
 
 
 def write_seed(path: str, seed: CloudInitSeed, vm_paths: tuple[Path, ...]) -> None:
@@ -118,6 +126,7 @@ def write_seed(path: str, seed: CloudInitSeed, vm_paths: tuple[Path, ...]) -> No
         make_folder(target, vm_paths)
         write_whole(target, medium)
     except OSError as error:
+        remove_empty_folders(target.parent, vm_paths)
         raise translate_os(error, f"writing the cloud-init seed {path}") from error
 
 

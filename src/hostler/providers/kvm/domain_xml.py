@@ -3,6 +3,7 @@
 import hashlib
 import re
 import unicodedata
+import uuid
 import xml.etree.ElementTree as ET
 
 import msgspec
@@ -61,12 +62,19 @@ def why_name_unusable(name: str) -> str | None:
 
 def check_spec(spec: VmSpec) -> None:
     """Raises Refused before anything is made of a spec that the host could only half make."""
+    try:
+        uuid.UUID(spec.vm_id)
+    except ValueError:
+        raise Refused(f"{spec.vm_id!r} is not a UUID, which libvirt wants of a VM's id", "give the VM a UUID") from None
     reason = why_name_unusable(spec.name)
     if reason is not None:
         raise Refused(f"the name {spec.name!r} cannot be used on a KVM host: {reason}", "choose another name")
     for path in (*(disk.path for disk in spec.disks), *([spec.seed_path] if spec.seed_path else [])):
         if _NOT_IN_XML.search(path) or "\n" in path:
             raise Refused(f"the path {path!r} contains a character that libvirt cannot carry", "choose another name")
+    for nic in spec.nics:
+        if _NOT_IN_XML.search(nic.network + nic.mac):
+            raise Refused(f"the network {nic.network!r} contains a character that XML cannot carry", "choose another")
 
 
 def spec_digest(spec: VmSpec) -> str:

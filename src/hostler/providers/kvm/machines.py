@@ -86,12 +86,16 @@ def _undefine(domain: libvirt.virDomain) -> None:
 def change_power(connection: libvirt.virConnect, native_id: str, change: PowerChange) -> None:
     domain = find_domain(connection, native_id)
     if domain is None:
-        raise NotThere(f"VM {native_id} is not on this host", "refresh the host: it was removed or moved")
+        raise _not_there(native_id)
     try:
         _CHANGES[change](domain)
     except libvirt.libvirtError as error:
         if not is_wrong_state(error) or not _holds(domain, change):
             raise
+
+
+def _not_there(native_id: str) -> NotThere:
+    return NotThere(f"VM {native_id} is not on this host", "refresh the host: it was removed or moved")
 
 
 def _state(domain: libvirt.virDomain) -> int:
@@ -105,7 +109,7 @@ def _holds(domain: libvirt.virDomain, change: PowerChange) -> bool:
         return bool(state == libvirt.VIR_DOMAIN_SHUTOFF)
     if change in {PowerChange.START, PowerChange.RESUME}:
         return bool(state == libvirt.VIR_DOMAIN_RUNNING)
-    return change is PowerChange.PAUSE and state == libvirt.VIR_DOMAIN_PAUSED
+    return bool(change is PowerChange.PAUSE and state == libvirt.VIR_DOMAIN_PAUSED)
 
 
 def _start(domain: libvirt.virDomain) -> None:
@@ -150,8 +154,12 @@ def _resume(domain: libvirt.virDomain) -> None:
         domain.resume()
 
 
-def _reset(domain: libvirt.virDomain) -> None:
-    if not domain.isActive():
+def reset_vm(connection: libvirt.virConnect, native_id: str) -> None:
+    """Press the reset button of a running VM."""
+    domain = find_domain(connection, native_id)
+    if domain is None:
+        raise _not_there(native_id)
+    if _state(domain) == libvirt.VIR_DOMAIN_SHUTOFF:
         raise Refused(f"VM {domain.name()} does not run, so it cannot be reset", "start it")
     domain.reset(0)
 
@@ -162,5 +170,4 @@ _CHANGES = {
     PowerChange.POWER_OFF: _power_off,
     PowerChange.PAUSE: _pause,
     PowerChange.RESUME: _resume,
-    PowerChange.RESET: _reset,
 }

@@ -55,6 +55,9 @@ class TaskJournal:
         write_record(self.record_path(record.task_id), record)
         return record
 
+    def forget(self, task_id: str) -> None:
+        self.record_path(task_id).unlink(missing_ok=True)
+
     def percent(self, task_id: str) -> int:
         try:
             return int(self.progress_path(task_id).read_text() or 0)

@@ -12,9 +12,9 @@ from pathlib import Path
 import msgspec
 
 from hostler.domain.machines.spec import CloneKind
-from hostler.providers.contract import CloneDisk, Fence, SaveVm, TaskFacts, TaskState, TaskWork
-from hostler.providers.errors import HostNotResponding, ProviderError, Refused
-from hostler.providers.kvm import disks, saves
+from hostler.providers.contract import CloneDisk, Fence, ResetVm, SaveVm, TaskFacts, TaskState, TaskWork
+from hostler.providers.errors import HostNotResponding, NotThere, ProviderError, Refused
+from hostler.providers.kvm import disks, machines, saves
 from hostler.providers.kvm.connect import Connection
 from hostler.providers.kvm.errors import translate_os
 from hostler.providers.kvm.qemu_user import check_vm_path, qemu_user
@@ -42,6 +42,8 @@ class Tasks:
                 raise Refused(f"task {task_id} is other work than this", "give the new work a task id of its own")
             if isinstance(work, SaveVm):
                 return self._start_save(fence, task_id, work, known)
+            if isinstance(work, ResetVm):
+                return self._reset(fence, task_id, work, known)
             return self._start_clone(fence, task_id, work, known)
 
     def read(self, task_id: str) -> TaskFacts | None:
@@ -53,6 +55,8 @@ class Tasks:
             return record.facts(self._journal.percent(task_id))
         if isinstance(record.work, SaveVm):
             return self._read_save(record, record.work)
+        if isinstance(record.work, ResetVm):
+            return None
         with self._journal.hold(task_id) as lock:
             if lock is None:
                 return record.facts(self._journal.percent(task_id))
@@ -62,6 +66,8 @@ class Tasks:
     def cancel(self, task_id: str) -> None:
         record = self._journal.read(task_id)
         if record is None or record.state is not TaskState.RUNNING:
+            return
+        if isinstance(record.work, ResetVm):
             return
         if isinstance(record.work, SaveVm):
             native_id = record.work.native_id
@@ -93,7 +99,9 @@ class Tasks:
     # --- clones
 
     def _start_clone(self, fence: Fence, task_id: str, work: CloneDisk, known: TaskRecord | None) -> TaskFacts:
-        with self._journal.hold(task_id) as lock:
+        # A worker that has recorded its end lets go of the lock within milliseconds.
+        is_ending = known is not None and known.state is not TaskState.RUNNING
+        with self._journal.hold(task_id, wait=is_ending) as lock:
             if lock is None:
                 record = self._journal.read(task_id) or known
                 assert record is not None
@@ -101,7 +109,7 @@ class Tasks:
             if known is not None:
                 known = self._settle_clone(task_id, work)
             if known is not None and not self._is_to_run(known, fence, work):
-                return known.facts(0)
+                return known.facts(self._journal.percent(task_id))
             return self._begin_clone(fence, task_id, work, known, lock)
 
     @staticmethod
@@ -149,9 +157,11 @@ class Tasks:
                 return record.facts(0)
             disks.make_linked_clone(work, part, target)
         except ProviderError as error:
+            disks.remove_empty_folders(target.parent, self._vm_paths)
             failed = msgspec.structs.replace(record, state=TaskState.FAILED, error=error.message, remedy=error.remedy)
             return self._journal.write(failed).facts(0)
         except OSError as error:
+            disks.remove_empty_folders(target.parent, self._vm_paths)
             raise translate_os(error, f"making {work.target}") from error
         return self._journal.write(msgspec.structs.replace(record, state=TaskState.DONE)).facts(100)
 
@@ -185,6 +195,22 @@ class Tasks:
         )
         threading.Thread(target=process.wait, name="reap-copy", daemon=True).start()
 
+    # --- reset
+
+    def _reset(self, fence: Fence, task_id: str, work: ResetVm, known: TaskRecord | None) -> TaskFacts:
+        """Recorded before and after: a second press needs a crash in the milliseconds between."""
+        if known is not None and known.state is TaskState.DONE:
+            return known.facts(100)
+        subject = f"resetting VM {work.native_id}"
+        record = TaskRecord(task_id=task_id, attempt=fence.attempt, work=work, state=TaskState.RUNNING)
+        self._journal.write(record)
+        try:
+            self._connection.run(lambda connection: machines.reset_vm(connection, work.native_id), subject)
+        except (NotThere, Refused):
+            self._journal.forget(task_id)
+            raise
+        return self._journal.write(msgspec.structs.replace(record, state=TaskState.DONE)).facts(100)
+
     # --- saves
 
     def _start_save(self, fence: Fence, task_id: str, work: SaveVm, known: TaskRecord | None) -> TaskFacts:
@@ -192,7 +218,7 @@ class Tasks:
             facts = self._read_save(known, work)
             if facts is not None:
                 return facts
-        elif known is not None and (known.state is TaskState.DONE or fence.attempt <= known.attempt):
+        elif known is not None and fence.attempt <= known.attempt:
             return known.facts(0)
         subject = f"saving VM {work.native_id}"
         record = TaskRecord(task_id=task_id, attempt=fence.attempt, work=work, state=TaskState.RUNNING)
