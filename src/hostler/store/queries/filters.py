@@ -10,8 +10,8 @@ from sqlalchemy import BindParameter, ColumnElement, Text, bindparam, cast
 from hostler.store.queries.columns import EPOCH, Column, ColumnType, Listing
 
 GRAMMAR = (
-    "`column:operator:value`, repeated for conditions that must all hold. Operators: `eq`, `ne`, `lt`, `le`, `gt`, `ge`; "
-    "`like` (`*` stands for any text, ASCII letters of either case); `in` (values separated by commas); "
+    "`column:operator:value`, repeated for conditions that must all hold. Operators: `eq`, `ne`, `lt`, `le`, `gt`, "
+    "`ge`; `like` (`*` stands for any text, ASCII letters of either case); `in` (values separated by commas); "
     "`null` (`true` or `false`). The value is everything after the second colon. Times are RFC 3339."
 )
 

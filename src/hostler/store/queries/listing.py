@@ -1,4 +1,4 @@
-"""Lists of any noun: filtered, sorted, column-chosen, and paged by key so that a late page costs what the first does."""
+"""Lists of any noun: filtered, sorted, column-chosen, and paged by key: a late page costs what the first does."""
 
 import base64
 import binascii
