@@ -49,6 +49,7 @@ def build(
         redoc_url=None,
         redirect_slashes=False,
     )
+    app.state.feed = feed
     app.add_middleware(Guard, doorkeeper=doorkeeper, cookie=cookies.session)
     problems.install(app)
 

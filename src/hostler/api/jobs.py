@@ -1,10 +1,10 @@
 """Jobs: what became of a call, the decisions on it, and its script."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from sqlalchemy import select
 
 from hostler.api.guard import caller_of
@@ -20,6 +20,7 @@ from hostler.store.queries.listing import read_one
 from hostler.store.queries.scope import Scope
 from hostler.store.tables import job
 
+JobId = Annotated[str, Path(alias="id")]
 Renderer = Callable[[Call], str]
 """Writes a call in one language."""
 
@@ -51,17 +52,17 @@ def mount(router: APIRouter, engine: Engine, database: Database, scripts: Mappin
         responses={200: {"description": "The script", "content": {"text/plain": {"schema": {"type": "string"}}}}},
     )
     async def script(
-        id: str, language: str = Query("python", alias="as", description="python, shell, curl or cmdlet")
+        job_id: JobId, language: str = Query("python", alias="as", description="python, shell, curl or cmdlet")
     ) -> Response:
         render = scripts.get(language)
         if render is None:
             detail = f"There is no script of a job as {language!r}."
             raise Problem(422, "invalid", detail, "Choose one of `allowed`.", allowed=sorted(scripts))
         document = await database.read(
-            lambda connection: connection.execute(select(job.c.call).where(job.c.id == id)).scalar()
+            lambda connection: connection.execute(select(job.c.call).where(job.c.id == job_id)).scalar()
         )
         if document is None:
-            raise _unknown(id)
+            raise _unknown(job_id)
         return Response(render(msgspec.convert(document, Call)), media_type="text/plain")
 
 
@@ -75,10 +76,12 @@ _SUMMARIES = {
 
 def _decision(decide: Callable[[str, Caller], Awaitable[None]], database: Database) -> Callable[..., Any]:
     async def decided(
-        request: Request, id: str, reason: str = Query("", max_length=1000, description="Why, for the audit trail")
+        request: Request,
+        job_id: JobId,
+        reason: str = Query("", max_length=1000, description="Why, for the audit trail"),
     ) -> Response:
-        await decide(id, caller_of(request, reason))
-        return json_response(await job_as_shown(database, id))
+        await decide(job_id, caller_of(request, reason))
+        return json_response(await job_as_shown(database, job_id))
 
     return decided
 

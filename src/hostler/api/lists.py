@@ -1,9 +1,9 @@
 """Lists and single objects of every noun, straight from the catalogue."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 from sqlalchemy import Connection
 
 from hostler.api.openapi import answers, page_schema_name, ref, schema_name
@@ -66,10 +66,12 @@ def _list(listing: Listing, database: Database) -> Callable[..., Any]:
 
 
 def _one(listing: Listing, database: Database) -> Callable[..., Any]:
-    async def one(id: str) -> Response:
+    async def one(
+        reference: Annotated[str, Path(alias="id", description="Id, or exact name where names exist")],
+    ) -> Response:
         def read(connection: Connection) -> dict[str, Any] | None:
             noun = _NOUN_OF.get(listing.plural)
-            key = id if noun is None else str(nouns.resolve(connection, noun, id).id)
+            key = reference if noun is None else str(nouns.resolve(connection, noun, reference).id)
             return read_one(connection, listing, key, Scope.ALL)
 
         try:
@@ -78,7 +80,7 @@ def _one(listing: Listing, database: Database) -> Callable[..., Any]:
             kind = AmbiguousError if bad.ids else UnknownObjectError
             raise kind(str(bad), f"GET /api/v1/{listing.plural} lists them.", **_ids(bad)) from bad
         if found is None:
-            raise UnknownObjectError(f"There is no {id} among the {listing.plural}.")
+            raise UnknownObjectError(f"There is no {reference} among the {listing.plural}.")
         return json_response(found)
 
     return one

@@ -6,7 +6,7 @@ from html import escape
 from typing import Annotated, Any
 from urllib.parse import parse_qs
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 from starlette.datastructures import Headers
@@ -192,17 +192,17 @@ def _mount_tokens(router: APIRouter, database: Database, clock: Callable[[], int
     @router.post(
         "/tokens/{id}/revoke", operation_id="token_revoke", tags=["access"], summary="End a token", status_code=204
     )
-    async def revoke(request: Request, id: str) -> Response:
+    async def revoke(request: Request, token_id: Annotated[str, Path(alias="id")]) -> Response:
         caller, now = caller_of(request), clock()
 
         def unit(connection: Connection) -> bool:
-            revoked = sign_in.revoke_token(connection, caller.user_id, id, now)
+            revoked = sign_in.revoke_token(connection, caller.user_id, token_id, now)
             if revoked:
-                trail.audit(connection, caller, now, "token.revoke", id, "accepted")
+                trail.audit(connection, caller, now, "token.revoke", token_id, "accepted")
             return revoked
 
         if not await database.write(unit):
-            raise Problem(404, "not_found", f"You have no token {id}.", "GET /api/v1/tokens lists yours.")
+            raise Problem(404, "not_found", f"You have no token {token_id}.", "GET /api/v1/tokens lists yours.")
         doorkeeper.forget()
         return Response(status_code=204)
 

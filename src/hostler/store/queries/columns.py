@@ -86,7 +86,8 @@ class Listing:
 
     @property
     def listed(self) -> tuple[str, ...]:
-        return tuple(column.name for column in (*self.columns, *self.attachments) if column.listed)
+        plain = [column.name for column in self.columns if column.listed]
+        return (*plain, *(attached.name for attached in self.attachments if attached.listed))
 
     @property
     def searchable(self) -> list[str]:

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Sequence
 
 from msgspec import Struct
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
 from hostler.domain.access.rights import Caller
 from hostler.store.database import AnyRow
@@ -76,7 +76,7 @@ def use_link(connection: Connection, secret: str, now: int) -> str | None:
     return user_id if rights_now(connection, user_id) is not None else None
 
 
-def _usable(secret: str, now: int) -> tuple[object, ...]:
+def _usable(secret: str, now: int) -> tuple[ColumnElement[bool], ...]:
     link = sign_in_link.c
     return (link.secret_hash == hash_of(secret), link.used_at.is_(None), link.expires_at > now)
 
