@@ -128,7 +128,7 @@ def add_vms(site: Site) -> Callable[..., Any]:
             for row in rows
         ]
         await site.database.write(lambda c: c.execute(insert(vm), _alike(whole)))
-        return [row["id"] for row in whole]
+        return [str(row["id"]) for row in whole]
 
     return add
 

@@ -108,7 +108,7 @@ async def test_the_name_beside_an_id_is_a_check(client: httpx2.AsyncClient, ende
 )
 async def test_bad_bodies_are_problems(client: httpx2.AsyncClient, body: bytes, told: str) -> None:
     answer = await client.post(PROFILES, content=body, headers={"Content-Type": "application/json"})
-    assert answer.status_code == 422, answer.text
+    assert answer.status_code in (400, 422), answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     problem = answer.json()
     assert told in problem["detail"]

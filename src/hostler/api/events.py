@@ -23,9 +23,9 @@ def mount(router: APIRouter, feed: Feed, doorkeeper: Doorkeeper, session_cookie:
         tags=["events"],
         summary="Live events, in order, each once",
         description=(
-            "Server-sent events: `event` is the kind, `id` the sequence number, `data` a JSON object with object_id and "
-            "what changed. The first is `ready` (its id is where the stream begins) or `reset`: events are missing, so "
-            "read anew what you follow. Resume with Last-Event-ID or `after`."
+            "Server-sent events: `event` is the kind, `id` the sequence number, `data` JSON with object_id and "
+            "body. The first is `ready` (its id is where the stream begins) or `reset`: events are missing, so read "
+            "anew what you follow. Resume with Last-Event-ID or `after`."
         ),
         responses={
             200: {"description": "The stream", "content": {"text/event-stream": {"schema": {"type": "string"}}}}

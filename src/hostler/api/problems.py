@@ -91,6 +91,8 @@ def _of_http(failure: HTTPException) -> Problem:
         return Problem(405, "method_not_allowed", detail, "The header Allow names those it takes.")
     if failure.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return Problem(413, "too_large", str(failure.detail))
+    if failure.status_code == HTTPStatus.BAD_REQUEST:
+        return Problem(400, "invalid", f"{failure.detail}.", "Send a JSON object.")
     phrase = HTTPStatus(failure.status_code).phrase
     return Problem(failure.status_code, phrase.lower().replace(" ", "_"), str(failure.detail))
 
