@@ -13,8 +13,8 @@ from sqlalchemy import delete
 
 from hostler.api import feed as feed_module
 from hostler.api.feed import Gap
-from hostler.jobs import trail
 from hostler.service.web import WebServer
+from hostler.store.queries.events import notify
 from hostler.store.tables import event
 
 
@@ -22,7 +22,7 @@ from hostler.store.tables import event
 async def served(site: Any) -> AsyncIterator[tuple[str, WebServer]]:
     listener = socket.create_server(("127.0.0.1", 0))
     site.app.router.lifespan_context = _nothing  # the fixture `site` has begun it
-    server = WebServer(site.app, "127.0.0.1", 0, signals=False)
+    server = WebServer(site.app, "127.0.0.1", 0)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     yield f"http://127.0.0.1:{listener.getsockname()[1]}", server
     server.should_exit = True
@@ -65,7 +65,7 @@ class Stream:
 async def tell(site: Any, *numbers: int, kind: str = "job", object_id: str = "one") -> None:
     def unit(connection: Any) -> None:
         for n in numbers:
-            trail.notify(connection, 0, kind, object_id, {"n": n})
+            notify(connection, 0, kind, object_id, {"n": n})
 
     await site.database.write(unit)
 

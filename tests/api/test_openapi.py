@@ -1,6 +1,6 @@
 """The OpenAPI document is a golden file that only grows.
 
-After an addition, `HOSTLER_GROW=1 pytest tests/api/test_openapi.py` writes it; what breaks clients is refused even then.
+After an addition, `HOSTLER_GROW=1 pytest tests/api/test_openapi.py` writes it; what breaks clients is refused.
 """
 
 import copy

@@ -72,7 +72,7 @@ def test_an_ended_certificate_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
     class Later(datetime):
         @classmethod
         def now(cls, tz: object = None) -> "Later":
-            return super().now(UTC) + timedelta(days=tls.DAYS + 1)  # type: ignore[return-value]
+            return super().now(UTC) + timedelta(days=tls.DAYS + 1)
 
     certificate_for("10.0.0.1", tmp_path)
     monkeypatch.setattr(tls, "datetime", Later)
@@ -93,7 +93,7 @@ async def test_a_client_that_trusts_it_gets_through(tmp_path: Path) -> None:
     app = FastAPI()
     app.state.feed = _Feed()
     listener = socket.create_server(("127.0.0.1", 0))
-    server = WebServer(app, "127.0.0.1", 0, made, signals=False)
+    server = WebServer(app, "127.0.0.1", 0, made)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     trusting = ssl.create_default_context(cafile=str(made.certificate))
     async with httpx2.AsyncClient(verify=trusting) as client:

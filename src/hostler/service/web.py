@@ -1,7 +1,6 @@
 """The web server: uvicorn, told what we need of it, and ending live streams before it waits for connections."""
 
 import socket
-from contextlib import AbstractContextManager, nullcontext
 
 import uvicorn
 from fastapi import FastAPI
@@ -13,11 +12,9 @@ GRACE_SECONDS = 10
 
 
 class WebServer(uvicorn.Server):
-    """Serves the app until `should_exit` is set. `signals=False` leaves signals to whoever runs it."""
+    """Serves the app until `should_exit` is set."""
 
-    def __init__(
-        self, app: FastAPI, address: str, port: int, certificate: Certificate | None = None, *, signals: bool = True
-    ) -> None:
+    def __init__(self, app: FastAPI, address: str, port: int, certificate: Certificate | None = None) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -34,10 +31,6 @@ class WebServer(uvicorn.Server):
             )
         )
         self._feed: Feed = app.state.feed
-        self._signals = signals
-
-    def capture_signals(self) -> AbstractContextManager[None]:
-        return super().capture_signals() if self._signals else nullcontext()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._feed.close()
