@@ -14,18 +14,21 @@ ROLES: dict[str, frozenset[str] | None] = {"administrator": None}
 
 
 def rights_now(connection: Connection, user_id: str, token_id: str | None = None) -> Rights | None:
-    """None when the user is gone or disabled, or the token revoked."""
+    """None when the user is gone or disabled, or the token, or one that made it, is revoked."""
     if user_id == SYSTEM_USER:
         return Rights(privileges=None)
     role = connection.execute(select(user.c.role).where(user.c.id == user_id, user.c.enabled)).scalar()
     if role is None:
         return None
     rights = Rights(privileges=ROLES[role])
-    if token_id is None:
-        return rights
-    token = connection.execute(
-        select(api_token.c.privileges).where(api_token.c.id == token_id, api_token.c.revoked_at.is_(None))
-    ).one_or_none()
-    if token is None:
-        return None
-    return rights.narrowed_to(msgspec.convert(token.privileges, frozenset[str] | None))
+    while token_id is not None:
+        token = connection.execute(
+            select(api_token.c.privileges, api_token.c.maker_token_id).where(
+                api_token.c.id == token_id, api_token.c.user_id == user_id, api_token.c.revoked_at.is_(None)
+            )
+        ).one_or_none()
+        if token is None:
+            return None
+        rights = rights.narrowed_to(msgspec.convert(token.privileges, frozenset[str] | None))
+        token_id = token.maker_token_id
+    return rights

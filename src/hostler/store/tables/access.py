@@ -31,12 +31,16 @@ api_token = Table(
     Column("name", Text, nullable=False),
     Column("secret_hash", String(64), nullable=False, unique=True),
     Column("user_id", String(36), nullable=False),
+    Column("maker_token_id", String(36)),
     Column("privileges", Json),
     time_column("created_at", nullable=False),
     time_column("expires_at"),
     time_column("revoked_at"),
 )
-"""`privileges` narrows what the user may; null means as much as the user may at the moment of each call."""
+"""`privileges` narrows what the maker may at the moment of each call; null means as much.
+
+The maker is the user, or another token of the user (`maker_token_id`): revoking that one ends this one too.
+"""
 Index("ix_api_token_user_id", api_token.c.user_id)
 
 sign_in_link = Table(
