@@ -3,22 +3,20 @@
 from urllib.parse import quote
 
 from hostler.domain.references import parse_reference
-from hostler.domain.scripts.call import Call
-from hostler.domain.scripts.words import OperationWords
 
 ROOT = "/api/v1"
 
 
-def address(call: Call, words: OperationWords) -> str:
+def address(plural: str, verb: str, subject: str | None) -> str:
     """`/api/v1/vms/{id}/start?expect_name=…`, with everything encoded that is not plain."""
-    collection = f"{ROOT}/{words.plural}"
-    if call.subject is None:
+    collection = f"{ROOT}/{plural}"
+    if subject is None:
         return collection
-    reference = parse_reference(call.subject)
+    reference = parse_reference(subject)
     if reference.id is None:
-        return f"{collection}/{encoded(reference.name or '')}/{call.verb}"
+        return f"{collection}/{encoded(reference.name or '')}/{verb}"
     check = "" if reference.name is None else f"?expect_name={encoded(reference.name)}"
-    return f"{collection}/{reference.id}/{call.verb}{check}"
+    return f"{collection}/{reference.id}/{verb}{check}"
 
 
 def encoded(text: str) -> str:

@@ -22,4 +22,4 @@ def render(call: Call, words: OperationWords) -> str:
     The body is JSON in ASCII on one line that begins with a brace: no text in it can end the here-document, and the
     address is percent-encoded: nothing in it means anything to the shell.
     """
-    return _TEMPLATE.format(path=address(call, words), body=json.dumps(call.arguments))
+    return _TEMPLATE.format(path=address(words.plural, call.verb, call.subject), body=json.dumps(call.arguments))
