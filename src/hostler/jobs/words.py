@@ -11,7 +11,9 @@ from hostler.domain.scripts.words import Kind, OperationWords, Option
 from hostler.jobs.operation import Operation
 from hostler.store.queries.nouns import NOUNS
 
-RESERVED_OPTIONS = frozenset({"arguments", "dry_run", "expect_name", "help", "null", "output", "reason", "self", "wait"})
+RESERVED_OPTIONS = frozenset(
+    {"arguments", "dry_run", "expect_name", "help", "null", "output", "reason", "self", "version", "wait"}
+)
 """Words that every command or method has already, so that no parameter may be called so."""
 RESERVED_VERBS = frozenset({"get", "list", "show"})
 _SCALARS = {"string": Kind.TEXT, "integer": Kind.INTEGER, "number": Kind.NUMBER, "boolean": Kind.FLAG}
@@ -36,7 +38,7 @@ def describe(operation: AnyOperation) -> OperationWords:
         title=noun.title,
         verb=operation.verb,
         cmdlet=operation.cmdlet,
-        help=cleandoc(operation.__doc__ or ""),
+        help="\n\n".join(" ".join(part.split()) for part in cleandoc(operation.__doc__ or "").split("\n\n")),
         makes_new=operation.makes_new,
         options=_options(operation, {operation.noun.replace("-", "_")}),
     )

@@ -1,18 +1,20 @@
 """Jobs as a client sees them: follow one live, wait for it, decide on it, read its script."""
 
 import time
-from collections.abc import Iterator, Mapping
-from typing import Any, Self
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from hostler.sdk.errors import HostlerError, JobFailedError, NotReachableError
+from hostler.domain.scripts.address import encoded
+from hostler.sdk.errors import JobFailedError, NotReachableError
 from hostler.sdk.pages import Record, pages
 from hostler.sdk.transport import Transport
 
-_SUCCEEDED = frozenset({"completed", "completed_with_info"})
+_SUCCEEDED = frozenset({"completed", "completed_with_info", "dry_run"})
 _ENDED = _SUCCEEDED | {"failed", "cancelled"}
+_OURS = ("client", "dry_run")
 _PATIENCE_SECONDS = 120.0
 """How long a service may be away, as in a restart, before one who follows a job gives up."""
 _READ_EVERY_SECONDS = 1.0
@@ -30,8 +32,19 @@ class Step(Struct, frozen=True, kw_only=True):
     ended_at: str | None = None
 
 
+class DryRun(Struct, frozen=True, kw_only=True):
+    """What a call would do; nothing was changed."""
+
+    title: str
+    steps: tuple[str, ...] = ()
+    locks: dict[str, tuple[str, ...]] = {}
+    changes: tuple[dict[str, Any], ...] = ()
+    plan: Any = None
+    scripts: dict[str, str] = {}
+
+
 class Job(Struct, frozen=True, kw_only=True, eq=False):
-    """A job as it was when it was read. Times are UTC, RFC 3339."""
+    """A job as it was when it was read. Times are UTC, RFC 3339. A dry run has no id and the state `dry_run`."""
 
     id: str
     state: str
@@ -55,6 +68,7 @@ class Job(Struct, frozen=True, kw_only=True, eq=False):
     created_at: str | None = None
     started_at: str | None = None
     ended_at: str | None = None
+    dry_run: DryRun | None = None
     client: "Jobs | None" = None
 
     @property
@@ -94,28 +108,25 @@ class Job(Struct, frozen=True, kw_only=True, eq=False):
         return self.client
 
 
-class DryRun(Struct, frozen=True, kw_only=True):
-    """What a call would do; nothing was changed."""
-
-    title: str
-    steps: tuple[str, ...] = ()
-    exclusive: tuple[str, ...] = ()
-    shared: tuple[str, ...] = ()
-    changes: tuple[dict[str, Any], ...] = ()
-    plan: Any = None
-
-
 class Jobs:
     """The jobs of the service."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def list(self, *, sort: str | None = None, **filters: str) -> Iterator[Record]:
-        return pages(self._transport, "/jobs", filters, sort=sort)
+    def list(
+        self,
+        *,
+        filters: Iterable[str] = (),
+        sort: str | None = None,
+        columns: Iterable[str] = (),
+        limit: int | None = None,
+    ) -> Iterator[Record]:
+        """The jobs, newest first, read page by page."""
+        return pages(self._transport, "/jobs", filters, sort=sort, columns=columns, limit=limit)
 
     def get(self, job_id: str) -> Job:
-        return self.read(self._transport.get(f"/jobs/{job_id}"))
+        return self.read(self._transport.get(f"/jobs/{encoded(job_id)}"))
 
     def cancel(self, job_id: str) -> Job:
         """Ask the job to stop at its next safe point."""
@@ -135,7 +146,7 @@ class Jobs:
 
     def script(self, job_id: str, language: str = "python") -> str:
         """The script of the job's call: python, shell, curl, or cmdlet (to read only)."""
-        return self._transport.get_text(f"/jobs/{job_id}/script", {"as": language})
+        return self._transport.get_text(f"/jobs/{encoded(job_id)}/script", {"as": language})
 
     def follow(self, job_id: str, deadline: float | None = None) -> Iterator[Job]:
         """The job each time it changed, until it ended. A service that restarts meanwhile is waited for.
@@ -143,8 +154,16 @@ class Jobs:
         `deadline` is of time.monotonic(); TimeoutError when it passes.
         """
         seen: bytes | None = None
-        for _ in _ticks(self._transport, job_id, deadline):
-            job = self.get(job_id)
+        away_since: float | None = None
+        for _ in _moments(self._transport, job_id, deadline):
+            try:
+                job = self.get(job_id)
+            except NotReachableError:
+                away_since = away_since or time.monotonic()
+                if time.monotonic() - away_since > _PATIENCE_SECONDS:
+                    raise
+                continue
+            away_since = None
             state = msgspec.json.encode(_visible(job))
             if state != seen:
                 seen = state
@@ -152,19 +171,34 @@ class Jobs:
             if job.ended:
                 return
 
-    def read(self, document: Any) -> Job:
+    def read(self, document: Mapping[str, Any]) -> Job:
         """A job from the service's JSON."""
-        job = msgspec.convert(_flat(document), Job)
+        job = msgspec.convert({name: value for name, value in document.items() if name not in _OURS}, Job)
         return msgspec.structs.replace(job, client=self)
 
     def _decide(self, job_id: str, decision: str) -> Job:
-        answer = self._transport.post(f"/jobs/{job_id}/{decision}", {})
+        answer = self._transport.post(f"/jobs/{encoded(job_id)}/{decision}", {})
         return self.read(answer) if isinstance(answer, dict) and "state" in answer else self.get(job_id)
-
-
-def _flat(document: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in document.items() if name != "client"}
 
 
 def _visible(job: Job) -> list[Any]:
     return [job.state, job.percent, job.attempt, job.resolution, job.cancel_requested, job.steps]
+
+
+def _moments(transport: Transport, job_id: str, deadline: float | None) -> Iterator[None]:
+    """Moments at which the job may have changed: by live events, or each second where those cannot be had."""
+    last_id: str | None = None
+    while True:
+        if deadline is None:
+            try:
+                with transport.events({"kind": "job", "object_id": job_id}, last_id) as events:
+                    for event in events:
+                        last_id = event.id or last_id
+                        yield
+            except NotReachableError:
+                pass  # the job is read all the same, and that says what is wrong
+        yield
+        left = _READ_EVERY_SECONDS if deadline is None else deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError(f"the job {job_id} still runs")
+        time.sleep(min(left, _READ_EVERY_SECONDS))

@@ -1,6 +1,6 @@
 """Lists: read page by page, as far as the reader goes."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from hostler.sdk.transport import Transport
@@ -14,14 +14,19 @@ PAGE = 100
 def pages(
     transport: Transport,
     path: str,
-    filters: Mapping[str, str],
+    filters: Iterable[str] = (),
     *,
     sort: str | None = None,
     columns: Iterable[str] = (),
     limit: int | None = None,
 ) -> Iterator[Record]:
-    """Every object of a list, or the first `limit`. The next page is read when the one before is used up."""
-    query = dict(filters)
+    """Every object of a list, or the first `limit`. The next page is read when the one before is used up.
+
+    A filter is `column:operator:value`, as `state:eq:running` or `name:like:web-*`; all of them hold.
+    """
+    query: dict[str, str | list[str]] = {}
+    if filters:
+        query["filter"] = list(filters)
     if sort:
         query["sort"] = sort
     if columns:

@@ -16,6 +16,8 @@ from hostler.sdk.settings import Settings
 _PAUSES_SECONDS = (0.2, 0.5, 1.0)
 _TIMEOUT = httpx2.Timeout(60.0, connect=10.0)
 _EVENTS_TIMEOUT = httpx2.Timeout(60.0, connect=10.0, read=45.0)
+Query = Mapping[str, str | list[str]]
+
 _TRANSIENT = frozenset({502, 503, 504})
 
 
@@ -38,16 +40,14 @@ class Transport:
     def close(self) -> None:
         self._http.close()
 
-    def get(self, path: str, query: Mapping[str, str] | None = None) -> Any:
+    def get(self, path: str, query: Query | None = None) -> Any:
         """The answer's JSON. `path` begins below /api/v1."""
         return _decoded(self._send("GET", ROOT + path, query=query))
 
-    def get_text(self, path: str, query: Mapping[str, str] | None = None) -> str:
+    def get_text(self, path: str, query: Query | None = None) -> str:
         return self._send("GET", ROOT + path, query=query).text
 
-    def post(
-        self, path: str, body: Any, *, query: Mapping[str, str] | None = None, key: str | None = None
-    ) -> Any:
+    def post(self, path: str, body: Any, *, query: Query | None = None, key: str | None = None) -> Any:
         """The answer's JSON. With an idempotency key a lost answer is asked for again; without one it is not."""
         headers = {"Content-Type": "application/json"} | ({"Idempotency-Key": key} if key else {})
         content = msgspec.json.encode(body)
@@ -55,15 +55,13 @@ class Transport:
             self._send("POST", ROOT + path, query=query, content=content, headers=headers, again=key is not None)
         )
 
-    def delete(self, path: str) -> Any:
-        return _decoded(self._send("DELETE", ROOT + path))
-
     @contextmanager
-    def events(self, last_id: str | None) -> Iterator[Iterator[httpx2.ServerSentEvent]]:
-        """Live events after `last_id`. Raises NotReachableError when they cannot be had."""
+    def events(self, query: Mapping[str, str], last_id: str | None) -> Iterator[Iterator[httpx2.ServerSentEvent]]:
+        """Live events after `last_id`. Raises NotReachableError when they cannot be had, or are cut off."""
         headers = {"Last-Event-ID": last_id} if last_id else {}
+        url = httpx2.URL(ROOT + "/events", params=dict(query))
         try:
-            with self._http.sse(ROOT + "/events", headers=headers, timeout=_EVENTS_TIMEOUT) as source:
+            with self._http.sse(url, headers=headers, timeout=_EVENTS_TIMEOUT) as source:
                 yield iter(source)
         except httpx2.HTTPError as error:
             raise self._not_reachable(error) from error
@@ -73,7 +71,7 @@ class Transport:
         method: str,
         path: str,
         *,
-        query: Mapping[str, str] | None = None,
+        query: Query | None = None,
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         again: bool = True,

@@ -20,16 +20,13 @@ def render(call: Call, words: OperationWords) -> str:
     """One command, which waits for its job. Its text prints as it is: control characters are written as octal."""
     command = ["hostler", call.noun, call.verb]
     texts = _options(call, words)
-    subject = [] if call.subject is None else [call.subject]
     tail = ""
     if any(len(text) > _LONGEST_ARGUMENT for text in texts):
         texts = ["--arguments=-"]
         tail = f" <<'ARGUMENTS'\n{json.dumps(call.arguments)}\nARGUMENTS"
-    if any(text.startswith("-") for text in subject):
-        words_in_order = [*texts, "--", *subject]
-    else:
-        words_in_order = [*subject, *texts]
-    written = [*command, *map(quoted, words_in_order)]
+    if call.subject is not None:
+        texts = [*texts, "--", call.subject] if call.subject.startswith("-") else [call.subject, *texts]
+    written = [*command, *map(quoted, texts)]
     line = " ".join(written)
     if len(line) > _ONE_LINE:
         line = " ".join(written[:3]) + "".join(f" \\\n  {word}" for word in written[3:])
