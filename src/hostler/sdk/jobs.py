@@ -101,6 +101,12 @@ class Job(Struct, frozen=True, kw_only=True, eq=False):
     def read_again(self) -> "Job":
         return self._jobs.get(self.id)
 
+    def document(self) -> dict[str, Any]:
+        """The job as JSON."""
+        fields = {name: getattr(self, name) for name in self.__struct_fields__ if name not in _OURS}
+        document: dict[str, Any] = msgspec.to_builtins(fields if self.dry_run is None else self.dry_run)
+        return document
+
     @property
     def _jobs(self) -> "Jobs":
         if self.client is None:
