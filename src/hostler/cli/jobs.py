@@ -2,16 +2,18 @@
 
 import sys
 from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import App, Parameter
 
 from hostler.cli import output as shown
 from hostler.cli import progress, reads
 from hostler.cli.session import Session
+from hostler.domain.scripts.render import Language
 
 JobId = Annotated[str, Parameter(help="The id of the job.")]
 Wait = Annotated[bool, Parameter(help="Wait for the job and show its steps.")]
+As = Annotated[Language, Parameter(name="--as", help="The language.")]
 _DECISIONS = {
     "cancel": "Stop a job at its next safe point.",
     "restart": "Go on with a failed job, from the step that failed.",
@@ -54,10 +56,12 @@ def app(session: Session) -> App:
         job_id: JobId,
         /,
         *,
-        language: Annotated[Literal["python", "shell", "curl", "cmdlet"], Parameter(name="--as", help="Which.")] = "python",
+        language: Annotated[
+            Literal["python", "shell", "curl", "cmdlet"], Parameter(name="--as", help="Which.")
+        ] = "python",
     ) -> int:
         """Print the script of a job's call: running it makes the same call. The cmdlet is there to be read."""
-        sys.stdout.write(session.client.jobs.script(job_id, language))
+        sys.stdout.write(session.client.jobs.script(job_id, language.value))
         return 0
 
     for verb, about in _DECISIONS.items():
@@ -66,18 +70,9 @@ def app(session: Session) -> App:
 
 
 def _decision(session: Session, verb: str) -> Callable[..., int]:
-    def decide(job_id: JobId, /, *, wait: Wait = verb != "dismiss", output: reads.As = "table") -> int:
+    def decide(job_id: JobId, /, *, wait: Wait = True, output: reads.As = "table") -> int:
         job = getattr(session.client.jobs, verb)(job_id)
-        ended_well = {"cancel": "cancelled", "undo": "cancelled"}
-        if not wait or verb == "dismiss":
-            return progress.finish(session, job, output, wait=False)
-        if verb in ended_well:
-            return _taken_back(session, progress.follow(session, job), output)
-        return progress.finish(session, job, output, wait=True)
+        taken_back = verb in ("cancel", "undo")
+        return progress.finish(session, job, output, wait=wait and verb != "dismiss", taken_back=taken_back)
 
     return decide
-
-
-def _taken_back(session: Session, job: "progress.Job", output: reads.Output) -> int:
-    """A cancelled or undone job ended as it was asked to, unless it failed on the way."""
-    return progress.finish(session, job, output, wait=job.state == "failed" and job.resolution != "undone")

@@ -22,17 +22,23 @@ _TYPES: Mapping[Kind, Any] = {
     Kind.TEXTS: list[str] | None,
     Kind.JSON: str | None,
 }
-_COMMON: Mapping[str, tuple[Any, Any]] = {
-    "arguments": (
-        Annotated[str | None, Parameter(help="A JSON object of parameters: a file, or - for standard input.")],
-        None,
-    ),
-    "null": (Annotated[list[str] | None, Parameter(help="Set this option to no value at all.", negative=())], None),
-    "dry_run": (Annotated[bool, Parameter(help="Check everything, change nothing, show what would be done.", negative=())], False),
-    "reason": (Annotated[str, Parameter(help="Why, for the job and the audit trail.", allow_leading_hyphen=True)], ""),
-    "wait": (Annotated[bool, Parameter(help="Wait for the job and show its steps.")], True),
-    "output": (Annotated[Output, Parameter(name=["--output", "-o"], help="How the result is shown.")], "table"),
+_HELP = {
+    "arguments": "A JSON object of parameters: a file, or - for standard input.",
+    "null": "Set this option to no value at all.",
+    "dry_run": "Check everything, change nothing, show what would be done.",
+    "reason": "Why, for the job and the audit trail.",
+    "wait": "Wait for the job and show its steps.",
+    "output": "How the result is shown.",
 }
+_COMMON: Mapping[str, tuple[Any, Any]] = {
+    "arguments": (Annotated[str | None, Parameter(help=_HELP["arguments"])], None),
+    "null": (Annotated[list[str] | None, Parameter(help=_HELP["null"], negative=())], None),
+    "dry_run": (Annotated[bool, Parameter(help=_HELP["dry_run"], negative=())], False),
+    "reason": (Annotated[str, Parameter(help=_HELP["reason"], allow_leading_hyphen=True)], ""),
+    "wait": (Annotated[bool, Parameter(help=_HELP["wait"])], True),
+    "output": (Annotated[Output, Parameter(name=["--output", "-o"], help=_HELP["output"])], "table"),
+}
+"""What every operation's command takes besides its own parameters."""
 
 
 def add(app: App, words: OperationWords, session: Session) -> None:

@@ -65,7 +65,9 @@ def _live(session: Session, job: "Job") -> "Job":
 
 def _view(job: "Job") -> Table:
     table = Table.grid(padding=(0, 1))
-    table.add_row(Text(""), Text(visible(job.title), style="bold"), ProgressBar(total=100, completed=job.percent, width=30))
+    table.add_row(
+        Text(""), Text(visible(job.title), style="bold"), ProgressBar(total=100, completed=job.percent, width=30)
+    )
     for step in job.steps:
         mark, style = _MARKS.get(step.state, ("?", ""))
         percent = f"{step.percent} %" if step.state == "intent" and step.percent else ""
@@ -91,7 +93,11 @@ def _news(job: "Job", told: set[tuple[str, str]]) -> Iterator["Step"]:
 
 def _tell_failure(session: Session, job: "Job") -> None:
     error = job.error or {}
-    parts = (("why", error.get("message")), ("what would help", error.get("remedy")), ("left behind", error.get("left")))
+    parts = (
+        ("why", error.get("message")),
+        ("what would help", error.get("remedy")),
+        ("left behind", error.get("left")),
+    )
     for what, told in parts:
         if told:
             session.err.print(f"{what}: {cell(told).plain}")

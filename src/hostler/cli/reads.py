@@ -24,7 +24,12 @@ def add(app: App, plural: str, title: str, session: Session) -> None:
 
     @app.command(name="list", help=f"List the {words}.")
     def _list(
-        *, filters: Filters = None, sort: Sort = None, columns: Columns = None, limit: Limit = None, output: As = "table"
+        *,
+        filters: Filters = None,
+        sort: Sort = None,
+        columns: Columns = None,
+        limit: Limit = None,
+        output: As = "table",
     ) -> int:
         noun = getattr(session.client, python_name(plural))
         chosen = columns.split(",") if columns else []
