@@ -56,9 +56,7 @@ def app(session: Session) -> App:
         job_id: JobId,
         /,
         *,
-        language: Annotated[
-            Literal["python", "shell", "curl", "cmdlet"], Parameter(name="--as", help="Which.")
-        ] = "python",
+        language: As = Language.PYTHON,
     ) -> int:
         """Print the script of a job's call: running it makes the same call. The cmdlet is there to be read."""
         sys.stdout.write(session.client.jobs.script(job_id, language.value))

@@ -83,7 +83,8 @@ def _parameter(option: Option) -> inspect.Parameter:
         choices=option.choices or None,
         show_default=False,
     )
-    annotation = Annotated[_TYPES[option.kind], parameter]
+    # Annotated in its run-time form: the type comes from the table.
+    annotation = operator.getitem(Annotated, (_TYPES[option.kind], parameter))
     return inspect.Parameter(option.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 
 

@@ -25,8 +25,11 @@ _MARKS = {
 }
 
 
-def finish(session: Session, job: "Job", output: Output, *, wait: bool) -> int:
-    """Show the accepted job; follow it to its end unless told not to. The exit code."""
+def finish(session: Session, job: "Job", output: Output, *, wait: bool, taken_back: bool = False) -> int:
+    """Show the accepted job; follow it to its end unless told not to. The exit code.
+
+    With `taken_back` it was asked to stop or to be undone: that it was is then no failure.
+    """
     if job.dry_run is not None:
         document(session, job.document(), output)
         return Exit.OK
@@ -39,7 +42,7 @@ def finish(session: Session, job: "Job", output: Output, *, wait: bool) -> int:
         session.out.print(f"{visible(job.title)}: {job.state} (job {job.id})", soft_wrap=True)
     else:
         document(session, job.document(), output)
-    if not wait or job.succeeded:
+    if not wait or job.succeeded or (taken_back and (job.state == "cancelled" or job.resolution == "undone")):
         return Exit.OK
     _tell_failure(session, job)
     return Exit.FAILED
@@ -58,16 +61,16 @@ def follow(session: Session, job: "Job") -> "Job":
 
 def _live(session: Session, job: "Job") -> "Job":
     with Live(_view(job), console=session.err, transient=True) as live:
-        for job in job.follow():
-            live.update(_view(job))
-    return job
+        last = job
+        for last in job.follow():
+            live.update(_view(last))
+    return last
 
 
 def _view(job: "Job") -> Table:
     table = Table.grid(padding=(0, 1))
-    table.add_row(
-        Text(""), Text(visible(job.title), style="bold"), ProgressBar(total=100, completed=job.percent, width=30)
-    )
+    bar = ProgressBar(total=100, completed=job.percent, width=30)
+    table.add_row(Text(""), Text(visible(job.title), style="bold"), bar)
     for step in job.steps:
         mark, style = _MARKS.get(step.state, ("?", ""))
         percent = f"{step.percent} %" if step.state == "intent" and step.percent else ""
@@ -77,10 +80,11 @@ def _view(job: "Job") -> Table:
 
 def _lines(session: Session, job: "Job") -> "Job":
     told: set[tuple[str, str]] = set()
-    for job in job.follow():
-        for step in _news(job, told):
+    last = job
+    for last in job.follow():
+        for step in _news(last, told):
             session.err.print(f"{visible(step.title)}: {step.state}")
-    return job
+    return last
 
 
 def _news(job: "Job", told: set[tuple[str, str]]) -> Iterator["Step"]:
@@ -93,13 +97,8 @@ def _news(job: "Job", told: set[tuple[str, str]]) -> Iterator["Step"]:
 
 def _tell_failure(session: Session, job: "Job") -> None:
     error = job.error or {}
-    parts = (
-        ("why", error.get("message")),
-        ("what would help", error.get("remedy")),
-        ("left behind", error.get("left")),
-    )
-    for what, told in parts:
-        if told:
-            session.err.print(f"{what}: {cell(told).plain}")
+    for what, key in (("why", "message"), ("what would help", "remedy"), ("left behind", "left")):
+        if error.get(key):
+            session.err.print(f"{what}: {cell(error[key]).plain}")
     if job.resolution is None:
         session.err.print(f"Choose: hostler job restart {job.id}, or undo, or dismiss.")
