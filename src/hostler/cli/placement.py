@@ -1,0 +1,112 @@
+"""`hostler placement rate` and `hostler fleet export`: stars with their reasons, from the service or from a file."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import App, Parameter
+
+from hostler.cli import output as shown
+from hostler.cli import ratings, reads
+from hostler.cli.exits import UsageError
+from hostler.cli.session import Session
+
+if TYPE_CHECKING:
+    from hostler.domain.placement.model import Ranking, Request
+
+_MIB = 1024 * 1024
+
+
+def placement_app(session: Session) -> App:
+    app = App(name="placement", help="Intelligent Placement: which host suits a virtual machine, and why.")
+
+    @app.command
+    def rate(
+        *,
+        template: Annotated[str | None, Parameter(help="Rate for a VM of this template.")] = None,
+        fleet: Annotated[Path | None, Parameter(help="Rate this exported fleet here, without the service.")] = None,
+        cpu_count: Annotated[int | None, Parameter(help="Processors, in place of the template's.")] = None,
+        memory_mib: Annotated[int | None, Parameter(help="Memory, in place of the template's.")] = None,
+        disk_mib: Annotated[int | None, Parameter(help="Disk, in place of the template's.")] = None,
+        limit: Annotated[int, Parameter(help="Show so many hosts; 0 for all.")] = 20,
+        output: reads.As = "table",
+    ) -> int:
+        """Rate every host for a VM, best first, with each term's share and each zero's reasons.
+
+        A fleet file (`hostler fleet export`) answers what-if questions: change it, and rate again. With --fleet and
+        without --template the service is not asked at all.
+        """
+        own = {"vcpus": cpu_count, "memory_mib": memory_mib, "disk_mib": disk_mib}
+        changes = {name: value for name, value in own.items() if value is not None}
+        if fleet is not None:
+            ranking = _offline(fleet, _needs(session, template, changes))
+        elif template is None:
+            raise UsageError("hostler placement rate needs --template, or --fleet for a fleet in a file.")
+        else:
+            ranking = _asked(session, template, changes)
+        ratings.show(session, ranking, output, limit)
+        return 0
+
+    return app
+
+
+def fleet_app(session: Session) -> App:
+    app = App(name="fleet", help="All hosts and virtual machines, as placement sees them.")
+
+    @app.command
+    def export(*, file: Annotated[Path | None, Parameter(help="Write here, not to standard output.")] = None) -> int:
+        """Write the fleet as a file that `hostler placement rate --fleet` reads."""
+        data = session.client.export_fleet()
+        if file is None:
+            session.out.file.write(data.decode())
+        else:
+            file.write_bytes(data)
+            session.err.print(f"The fleet is in {shown.visible(str(file))}.")
+        return 0
+
+    return app
+
+
+def _asked(session: Session, template: str, changes: dict[str, int]) -> "Ranking":
+    import msgspec
+
+    from hostler.domain.placement.model import Ranking
+
+    return msgspec.convert(session.client.rate_placement({"template": template, **changes}), Ranking)
+
+
+def _offline(path: Path, needs: "Request") -> "Ranking":
+    from hostler.domain.placement.fleet import decode
+    from hostler.domain.placement.rank import rank
+
+    return rank(decode(path.read_bytes()).snapshot(), needs)
+
+
+def _needs(session: Session, template: str | None, changes: dict[str, int]) -> "Request":
+    import msgspec
+
+    from hostler.domain.placement.model import DiskNeed, Request
+
+    needs = Request() if template is None else _needs_of(session, session.client.templates.get(template))
+    disk = {"disks": (DiskNeed(size_mib=changes["disk_mib"]),)} if "disk_mib" in changes else {}
+    others = {name: value for name, value in changes.items() if name != "disk_mib"}
+    return msgspec.structs.replace(needs, **others, **disk)
+
+
+def _needs_of(session: Session, template: dict[str, Any]) -> "Request":
+    import msgspec
+
+    from hostler.domain.library.profiles import Hardware
+    from hostler.domain.placement.model import DiskNeed, Request
+
+    hardware = msgspec.convert(template["hardware"], Hardware)
+    disk = session.client.library_objects.get(str(template["disk_id"]))
+    return Request(
+        vcpus=hardware.cpu_count,
+        memory_mib=hardware.memory_mib,
+        disks=(DiskNeed(size_mib=-(-int(disk["virtual_size_bytes"]) // _MIB), initial_mib=1),),
+        cpu_expected_percent=hardware.cpu_expected_percent,
+        disk_iops=hardware.disk_expected_iops,
+        network_mbps=hardware.network_expected_mbps,
+        networks=frozenset(hardware.networks),
+        firmware=hardware.firmware.value,
+    )

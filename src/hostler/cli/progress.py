@@ -1,0 +1,104 @@
+"""A job while it runs: a live view of its steps on a terminal, plain lines elsewhere."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from hostler.cli.exits import Exit
+from hostler.cli.output import cell, document, visible
+from hostler.cli.session import Output, Session
+
+if TYPE_CHECKING:
+    from hostler.sdk import Job, Step
+
+_MARKS = {
+    "planned": ("·", "dim"),
+    "intent": ("▶", "cyan"),
+    "done": ("✓", "green"),
+    "failed": ("✗", "red"),
+    "undoing": ("◀", "yellow"),
+    "undone": ("↶", "yellow"),
+}
+
+
+def finish(session: Session, job: "Job", output: Output, *, wait: bool, taken_back: bool = False) -> int:
+    """Show the accepted job; follow it to its end unless told not to. The exit code.
+
+    With `taken_back` it was asked to stop or to be undone: that it was is then no failure.
+    """
+    if job.dry_run is not None:
+        document(session, job.document(), output)
+        return Exit.OK
+    if wait:
+        job = follow(session, job)
+    elif output == "table":
+        session.out.print(f"{visible(job.title)}: job {job.id} is {job.state}", soft_wrap=True)
+        return Exit.OK
+    if output == "table":
+        session.out.print(f"{visible(job.title)}: {job.state} (job {job.id})", soft_wrap=True)
+    else:
+        document(session, job.document(), output)
+    if not wait or job.succeeded or (taken_back and (job.state == "cancelled" or job.resolution == "undone")):
+        return Exit.OK
+    _tell_failure(session, job)
+    return Exit.FAILED
+
+
+def follow(session: Session, job: "Job") -> "Job":
+    """The job once it has ended. Ctrl-C leaves it running and says how to come back to it."""
+    if job.ended:
+        return job
+    try:
+        return _live(session, job) if session.err.is_terminal else _lines(session, job)
+    except KeyboardInterrupt:
+        session.err.print(f"\nThe job goes on. Follow it: hostler job follow {job.id}; stop it: hostler job cancel")
+        raise
+
+
+def _live(session: Session, job: "Job") -> "Job":
+    with Live(_view(job), console=session.err, transient=True) as live:
+        last = job
+        for last in job.follow():
+            live.update(_view(last))
+    return last
+
+
+def _view(job: "Job") -> Table:
+    table = Table.grid(padding=(0, 1))
+    bar = ProgressBar(total=100, completed=job.percent, width=30)
+    table.add_row(Text(""), Text(visible(job.title), style="bold"), bar)
+    for step in job.steps:
+        mark, style = _MARKS.get(step.state, ("?", ""))
+        percent = f"{step.percent} %" if step.state == "intent" and step.percent else ""
+        table.add_row(Text(mark, style=style), Text(visible(step.title), style=style), Text(percent))
+    return table
+
+
+def _lines(session: Session, job: "Job") -> "Job":
+    told: set[tuple[str, str]] = set()
+    last = job
+    for last in job.follow():
+        for step in _news(last, told):
+            session.err.print(f"{visible(step.title)}: {step.state}")
+    return last
+
+
+def _news(job: "Job", told: set[tuple[str, str]]) -> Iterator["Step"]:
+    for step in job.steps:
+        now = (step.name, step.state)
+        if step.state not in ("planned", "intent") and now not in told:
+            told.add(now)
+            yield step
+
+
+def _tell_failure(session: Session, job: "Job") -> None:
+    error = job.error or {}
+    for what, key in (("why", "message"), ("what would help", "remedy"), ("left behind", "left")):
+        if error.get(key):
+            session.err.print(f"{what}: {cell(error[key]).plain}")
+    if job.resolution is None:
+        session.err.print(f"Choose: hostler job restart {job.id}, or undo, or dismiss.")

@@ -1,0 +1,48 @@
+"""`list` and `show`, which every noun has."""
+
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from hostler.cli import output as shown
+from hostler.cli.session import Output, Session
+from hostler.domain.scripts.words import python_name
+
+Filters = Annotated[
+    list[str] | None,
+    Parameter(name="--filter", negative=(), help="column:operator:value, as state:eq:running or name:like:web-*."),
+]
+Sort = Annotated[str | None, Parameter(allow_leading_hyphen=True, help="A column; -column for the other way round.")]
+Columns = Annotated[str | None, Parameter(help="Columns to show, separated by commas.")]
+Limit = Annotated[int | None, Parameter(help="At most so many.")]
+As = Annotated[Output, Parameter(name=["--output", "-o"], help="How the result is shown.")]
+
+
+def add(app: App, plural: str, title: str, session: Session) -> None:
+    """Add both to a noun's app."""
+    words = plural.replace("-", " ")
+
+    @app.command(name="list", help=f"List the {words}.")
+    def _list(
+        *,
+        filters: Filters = None,
+        sort: Sort = None,
+        columns: Columns = None,
+        limit: Limit = None,
+        output: As = "table",
+    ) -> int:
+        noun = getattr(session.client, python_name(plural))
+        chosen = columns.split(",") if columns else []
+        found = noun.list(filters=filters or (), sort=sort, columns=chosen, limit=limit)
+        shown.records(session, found, output, chosen)
+        return 0
+
+    @app.command(name="show", help=f"Show everything that is known of a {title}.")
+    def _show(
+        reference: Annotated[str, Parameter(allow_leading_hyphen=True, help="Its id, exact name, or id:name.")],
+        /,
+        *,
+        output: As = "table",
+    ) -> int:
+        shown.document(session, getattr(session.client, python_name(plural)).get(reference), output)
+        return 0

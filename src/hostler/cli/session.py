@@ -1,0 +1,40 @@
+"""What a command works with: a client when it needs one, and where it writes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from hostler.sdk import Client
+
+Output = Literal["table", "json", "yaml"]
+
+
+def _connect() -> "Client":
+    import hostler
+
+    return hostler.connect()
+
+
+def _errors() -> Console:
+    return Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+
+
+def _results() -> Console:
+    return Console(highlight=False, markup=False)
+
+
+@dataclass
+class Session:
+    """One run of the command line. `out` is for results, `err` for progress and errors."""
+
+    connect: Callable[[], "Client"] = _connect
+    out: Console = field(default_factory=_results)
+    err: Console = field(default_factory=_errors)
+
+    @cached_property
+    def client(self) -> "Client":
+        return self.connect()
