@@ -1,8 +1,8 @@
 """Builds the first guest: a small real Linux disk that boots by itself, made from installed Debian packages.
 
-The image holds a Debian kernel, busybox and the QEMU guest agent. It boots under BIOS, takes its host name from
-a NoCloud seed (an ISO 9660 volume `cidata` on a virtio, SCSI or IDE disk or CD-ROM), asks DHCP for an address,
-answers by the guest agent, and stops when the power button is pressed. No root, no loop device, no network.
+The image holds a Debian kernel, busybox and the QEMU guest agent. It boots under BIOS, takes its host name
+from a NoCloud seed (an ISO 9660 volume `cidata` on a virtio, SCSI or IDE disk or CD-ROM), asks DHCP for an
+address, answers by the guest agent, and stops when the power button is pressed. Building it needs no root.
 """
 
 import lzma
@@ -49,9 +49,10 @@ class GuestImageError(Exception):
 
 
 def build_micro_guest(target: Path) -> Path:
-    """Writes the guest as a compressed qcow2 disk (about 16 MB) to `target`, whole or not at all; returns `target`.
+    """Writes the guest to `target` as a compressed qcow2 disk (about 16 MB), whole or not at all.
 
-    Blocks for about two seconds. Raises GuestImageError when a package is missing or a tool fails.
+    Returns `target`. Blocks for about two seconds.
+    Raises GuestImageError when a package is missing or a tool fails.
     """
     release = _choose_kernel()
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -61,23 +62,38 @@ def build_micro_guest(target: Path) -> Path:
         (build / "initrd.gz").write_bytes(_initramfs(release).compressed())
         (build / "syslinux.cfg").write_text(SYSLINUX_CONFIGURATION)
         _write_disk(build)
-        _run("qemu-img", "convert", "-f", "raw", "-O", "qcow2", "-c", str(build / "disk.raw"), str(build / "disk.qcow2"))
+        _run(
+            "qemu-img",
+            "convert",
+            "-f",
+            "raw",
+            "-O",
+            "qcow2",
+            "-c",
+            str(build / "disk.raw"),
+            str(build / "disk.qcow2"),
+        )
         (build / "disk.qcow2").replace(target)
     return target
 
 
 def _choose_kernel() -> str:
-    """The release of an installed kernel: a cloud kernel where there is one, as it is the smaller; else the newest."""
+    """The release of an installed kernel: a cloud kernel (it is smaller) if there is one, else the newest."""
     releases = [
         release
         for image in Path("/boot").glob("vmlinuz-*")
-        if os.access(image, os.R_OK) and Path("/lib/modules", release := image.name.removeprefix("vmlinuz-")).is_dir()
+        if os.access(image, os.R_OK)
+        and Path("/lib/modules", release := image.name.removeprefix("vmlinuz-")).is_dir()
     ]
     if not releases:
         raise GuestImageError(
-            "No readable kernel with its modules is in /boot: install one by `apt-get install linux-image-cloud-amd64`."
+            "No readable kernel with its modules is in /boot: "
+            "install one by `apt-get install linux-image-cloud-amd64`."
         )
-    return max(releases, key=lambda release: ("cloud" in release, [int(part) for part in re.findall(r"\d+", release)]))
+    return max(
+        releases,
+        key=lambda release: ("cloud" in release, [int(part) for part in re.findall(r"\d+", release)]),
+    )
 
 
 def _initramfs(release: str) -> Initramfs:
@@ -89,7 +105,9 @@ def _initramfs(release: str) -> Initramfs:
     modules = _modules(release)
     for module in modules:
         archive.add_file(f"modules/{_plain_name(module)}", _module_content(module), mode=0o644)
-    archive.add_file("etc/modules", "".join(f"/modules/{_plain_name(m)}\n" for m in modules).encode(), mode=0o644)
+    archive.add_file(
+        "etc/modules", "".join(f"/modules/{_plain_name(m)}\n" for m in modules).encode(), mode=0o644
+    )
     for file in sorted(path for path in GUEST_FILES.rglob("*") if path.is_file()):
         inside = file.relative_to(GUEST_FILES).as_posix()
         archive.add_file(inside, file.read_bytes(), mode=0o755)
@@ -115,7 +133,9 @@ def _modules(release: str) -> list[Path]:
             if name in REQUIRED_MODULES:
                 raise
             continue
-        ordered.update(dict.fromkeys(Path(path) for path in re.findall(r"^insmod (\S+)", listing, re.MULTILINE)))
+        ordered.update(
+            dict.fromkeys(Path(path) for path in re.findall(r"^insmod (\S+)", listing, re.MULTILINE))
+        )
     return list(ordered)
 
 
@@ -129,7 +149,9 @@ def _module_content(module: Path) -> bytes:
         return lzma.decompress(content)
     if module.suffix == ".ko":
         return content
-    raise GuestImageError(f"The kernel module {module} is compressed in a way this builder cannot read (.ko and .ko.xz are).")
+    raise GuestImageError(
+        f"The kernel module {module} is compressed in a way this builder cannot read (.ko and .ko.xz are)."
+    )
 
 
 def _content(path: Path, package: str) -> bytes:
@@ -159,7 +181,9 @@ def _partition_table() -> bytes:
     """The disk's signature, one active FAT32 (LBA) partition to the end of the disk, and the boot mark."""
     active, fat32_lba, beyond_chs = 0x80, 0x0C, b"\xfe\xff\xff"
     sectors = IMAGE_SIZE_BYTES // SECTOR_BYTES - PARTITION_START_SECTOR
-    entry = struct.pack("<B3sB3sII", active, beyond_chs, fat32_lba, beyond_chs, PARTITION_START_SECTOR, sectors)
+    entry = struct.pack(
+        "<B3sB3sII", active, beyond_chs, fat32_lba, beyond_chs, PARTITION_START_SECTOR, sectors
+    )
     return b"HSTL\0\0" + entry.ljust(64, b"\0") + b"\x55\xaa"
 
 
@@ -176,9 +200,15 @@ def _run(*argv: str) -> str:
             argv, capture_output=True, text=True, timeout=TOOL_TIMEOUT_SECONDS, env=environment, check=True
         )
     except FileNotFoundError:
-        raise GuestImageError(f"The tool {argv[0]} is missing: `make setup` installs what the guest is built from.") from None
+        raise GuestImageError(
+            f"The tool {argv[0]} is missing: `make setup` installs what the guest is built from."
+        ) from None
     except subprocess.TimeoutExpired:
-        raise GuestImageError(f"{argv[0]} did not end within {TOOL_TIMEOUT_SECONDS} s; the guest was not built.") from None
+        raise GuestImageError(
+            f"{argv[0]} did not end within {TOOL_TIMEOUT_SECONDS} s; the guest was not built."
+        ) from None
     except subprocess.CalledProcessError as failure:
-        raise GuestImageError(f"{' '.join(argv)} failed with {failure.returncode}: {failure.stderr.strip()}") from None
+        raise GuestImageError(
+            f"{' '.join(argv)} failed with {failure.returncode}: {failure.stderr.strip()}"
+        ) from None
     return done.stdout

@@ -1,4 +1,4 @@
-"""Writes an initramfs (a gzipped `newc` cpio archive) from bytes in memory, the same bytes for the same content."""
+"""Writes an initramfs (a gzipped `newc` cpio archive): the same bytes for the same content."""
 
 import gzip
 import stat
