@@ -14,6 +14,8 @@ from hostler.service.prerequisites.verdict import Command, Status, Verdict
 ROUNDS = 4
 """Packages, then the daemons they bring, then the network these know, and one to see that all is well."""
 
+LINES_SHOWN_OF_A_FAILURE = 30
+
 
 class Hands(Protocol):
     """What mending may do to a machine."""
@@ -94,10 +96,21 @@ class OurHands:
         quiet = ["env", "DEBIAN_FRONTEND=noninteractive", "NEEDRESTART_MODE=l", f"PATH={_path()}"]
         argv = [*prefix, *quiet, *command]
         try:
-            return subprocess.run(argv, stdin=subprocess.DEVNULL, check=False).returncode == 0  # noqa: S603 - no shell
+            done = subprocess.run(  # noqa: S603 - an argument list, no shell
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                # sudo's question for a password must be seen.
+                stderr=subprocess.STDOUT if os.geteuid() == 0 else None,
+                check=False,
+            )
         except OSError as reason:
             self.say(str(reason))
             return False
+        if done.returncode != 0:
+            said = done.stdout.decode(errors="replace").splitlines()
+            self.say("\n".join(said[-LINES_SHOWN_OF_A_FAILURE:]))
+        return done.returncode == 0
 
 
 def _path() -> str:
