@@ -3,8 +3,13 @@ SHELL := /bin/sh
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
-DATA ?= data
 YES ?=
+# Guests' disks must be reached by QEMU's own user, whom nobody lets into /root.
+ifeq ($(origin DATA),undefined)
+HOSTLER_DATA := $(if $(filter /root/%,$(CURDIR)/),/var/lib/hostler,data)
+else
+HOSTLER_DATA := $(value DATA)
+endif
 # Debian's Python has the headers that the packages bring; another one in PATH may not.
 PYTHON ?= $(shell test -x /usr/bin/python3 && echo /usr/bin/python3 || echo python3)
 WORKERS ?= 2
@@ -12,7 +17,7 @@ WORKERS ?= 2
 export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON_DOWNLOADS := never
 # Quoting is left to the environment: a folder's name never becomes part of a shell's text.
-export HOSTLER_DATA := $(DATA)
+export HOSTLER_DATA
 export HOSTLER_PYTHON := $(PYTHON)
 export HOSTLER_YES := $(YES)
 

@@ -80,7 +80,7 @@ class PaperMachine:
     def modified_seconds(self, path: str) -> float:
         return 1_900_000_000
 
-    def probe_kvm(self, cache_folder: str) -> KvmVerdict:
+    def probe_kvm(self) -> KvmVerdict:
         return self.kvm
 
     def without(self, *names: str) -> "PaperMachine":

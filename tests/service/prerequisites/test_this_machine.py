@@ -40,7 +40,7 @@ def test_it_runs_on_the_standard_library_alone_and_changes_nothing(tmp_path: Pat
 
     assert done.returncode in (0, 1), done.stderr
     assert "are free for " + str(tmp_path / "a 'folder' $HOME") in done.stdout
-    assert done.stdout.endswith("failures\n")
+    assert " pass" in done.stdout.splitlines()[-1]
     assert list(tmp_path.iterdir()) == []
 
 

@@ -33,8 +33,7 @@ class KvmVerdict:
 def probe_kvm(cache_folder: Path, *, time_limit_seconds: float = TIME_LIMIT_SECONDS) -> KvmVerdict:
     """Boots a kernel that stops at once; blocks up to the limit.
 
-    The verdict is kept in `cache_folder`, if that exists, until the machine boots again or QEMU or the kernel
-    changes.
+    The verdict is kept in `cache_folder` until the machine boots again, or QEMU or the kernel changes.
     """
     if not DEVICE.exists():
         return KvmVerdict(
@@ -113,5 +112,7 @@ def _remembered(cache: Path, key: str) -> KvmVerdict | None:
 
 
 def _remember(cache: Path, key: str, verdict: KvmVerdict) -> None:
+    # A cache that cannot be written costs time only.
     with contextlib.suppress(OSError):
+        cache.parent.mkdir(parents=True, exist_ok=True)
         cache.write_text(json.dumps({"key": key, **asdict(verdict)}))

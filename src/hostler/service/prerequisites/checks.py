@@ -33,5 +33,5 @@ def check_all(machine: Machine, purpose: str, data: str) -> list[Verdict]:
         verdicts += [check_port(machine, data), check_way_to_disks(machine, data)]
     verdicts += check_packages(machine, purpose)
     verdicts += check_libvirt(machine)
-    verdicts.append(check_kvm(machine, data))
+    verdicts.append(check_kvm(machine))
     return verdicts

@@ -46,7 +46,7 @@ class Machine(Protocol):
     def closed_folder(self, folder: str, user: str) -> str | None: ...
     def now_seconds(self) -> float: ...
     def modified_seconds(self, path: str) -> float: ...
-    def probe_kvm(self, cache_folder: str) -> KvmVerdict: ...
+    def probe_kvm(self) -> KvmVerdict: ...
 
 
 class ThisMachine:
@@ -141,8 +141,10 @@ class ThisMachine:
     def modified_seconds(self, path: str) -> float:
         return Path(path).stat().st_mtime
 
-    def probe_kvm(self, cache_folder: str) -> KvmVerdict:
-        return probe_kvm(Path(cache_folder))
+    def probe_kvm(self) -> KvmVerdict:
+        """Takes seconds where a guest hangs, so the verdict is kept in the user's cache."""
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
+        return probe_kvm(cache / "hostler")
 
 
 def _existing_parent(folder: str) -> Path:

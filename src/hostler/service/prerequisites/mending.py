@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from typing import Callable, Protocol  # noqa: UP035 - an older Python reads this file to say that it is too old
 
-from hostler.service.prerequisites.table import install_command
+from hostler.service.prerequisites.table import install_command, packages_of
 from hostler.service.prerequisites.verdict import Command, Status, Verdict
 
 ROUNDS = 4
@@ -37,7 +37,7 @@ def mend(look: Callable[[], list[Verdict]], verdicts: list[Verdict], hands: Hand
     """
     for _ in range(ROUNDS):
         failures = [verdict for verdict in verdicts if verdict.status is Status.FAILURE]
-        packages = tuple(dict.fromkeys(name for verdict in failures for name in verdict.packages))
+        packages = packages_of(failures)
         commands = tuple(dict.fromkeys(command for verdict in failures for command in verdict.commands))
         if not packages and not commands:
             break

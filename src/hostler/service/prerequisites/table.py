@@ -13,7 +13,7 @@ MARK_WIDTH = max(map(len, MARKS.values()))
 
 
 def render(verdicts: list[Verdict], *, coloured: bool) -> str:
-    """A line a verdict; under a warning or failure what it means or what mends it."""
+    """A line a verdict, with what it means or what mends it; then the counts."""
     width = max(len(verdict.subject) for verdict in verdicts)
     indent = " " * (width + MARK_WIDTH + 4)
     lines = []
@@ -21,16 +21,15 @@ def render(verdicts: list[Verdict], *, coloured: bool) -> str:
         mark = MARKS[verdict.status].ljust(MARK_WIDTH)
         if coloured:
             mark = f"{COLOURS[verdict.status]}{mark}{PLAIN}"
-        lines.append(f"{mark}  {verdict.subject.ljust(width)}  {verdict.finding}")
+        mend = f" -> apt-get install {' '.join(verdict.packages)}" if verdict.packages else ""
+        lines.append(f"{mark}  {verdict.subject.ljust(width)}  {verdict.finding}{mend}")
         lines += [f"{indent}{line}" for line in _mends(verdict)]
-    lines.append(_summary(verdicts))
+    lines += ["", *_summary(verdicts)]
     return "\n".join(lines) + "\n"
 
 
 def _mends(verdict: Verdict) -> list[str]:
     lines = [f"-> {shlex.join(command)}" for command in verdict.commands]
-    if verdict.packages:
-        lines.append(f"-> {shlex.join(install_command(verdict.packages))}")
     if verdict.advice:
         lines.append(f"-> {verdict.advice}")
     return lines
@@ -40,6 +39,13 @@ def install_command(packages: tuple[str, ...]) -> tuple[str, ...]:
     return ("apt-get", "install", "--yes", "--no-install-recommends", *packages)
 
 
-def _summary(verdicts: list[Verdict]) -> str:
+def packages_of(verdicts: list[Verdict]) -> tuple[str, ...]:
+    """The Debian packages that would mend failures, each once."""
+    return tuple(dict.fromkeys(name for verdict in verdicts for name in verdict.packages))
+
+
+def _summary(verdicts: list[Verdict]) -> list[str]:
     counts = {status: sum(verdict.status is status for verdict in verdicts) for status in Status}
-    return f"{counts[Status.PASS]} pass, {counts[Status.WARNING]} warnings, {counts[Status.FAILURE]} failures"
+    shown = ", ".join(f"{count} {status.value}" for status, count in counts.items() if count)
+    packages = packages_of(verdicts)
+    return [shown, f"All packages at once: {shlex.join(install_command(packages))}"] if packages else [shown]

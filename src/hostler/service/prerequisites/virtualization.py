@@ -63,10 +63,10 @@ def _check_network(machine: Machine) -> Verdict:
     return passed(subject, f"active on the bridge {bridge[1] if bridge else '?'}")
 
 
-def check_kvm(machine: Machine, data: str) -> Verdict:
+def check_kvm(machine: Machine) -> Verdict:
     if not machine.exists("/usr/bin/qemu-system-x86_64"):
         return warning("KVM", "not tried yet", LATER)
-    verdict = machine.probe_kvm(data)
+    verdict = machine.probe_kvm()
     if verdict.works:
         return passed("KVM", verdict.reason)
     return warning("KVM", verdict.reason, "TCG is used: guests run some 10-20x slower")
@@ -82,5 +82,5 @@ def check_way_to_disks(machine: Machine, data: str) -> Verdict:
     return failure(
         "data folder",
         f"QEMU (as {user}) may not enter {closed}, so no guest could open its disk in {data}",
-        advice=f"make run DATA=/var/lib/hostler (or: chmod o+x {closed})",
+        advice=f"chmod o+x {closed} (or use a folder elsewhere: make run DATA=folder)",
     )
