@@ -26,9 +26,7 @@ def sources(house: Path, *folders: str) -> Iterator[Path]:
 
 def long_files(house: Path) -> list[str]:
     lengths = {file: len(file.read_text().splitlines()) for file in sources(house, *FOLDERS)}
-    return [
-        f"{file.relative_to(house)}: {lines} lines" for file, lines in lengths.items() if lines > FILE_LINES
-    ]
+    return [f"{file.relative_to(house)}: {lines} lines" for file, lines in lengths.items() if lines > FILE_LINES]
 
 
 def long_functions(house: Path) -> list[str]:
@@ -44,9 +42,7 @@ def long_functions(house: Path) -> list[str]:
 
 def median_file_lines(house: Path) -> float:
     """Over the product's files that hold code: the docstrings of rooms would flatter it."""
-    lengths = [
-        len(file.read_text().splitlines()) for file in sources(house, "src") if file.name != "__init__.py"
-    ]
+    lengths = [len(file.read_text().splitlines()) for file in sources(house, "src") if file.name != "__init__.py"]
     return median(lengths) if lengths else 0
 
 

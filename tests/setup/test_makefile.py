@@ -18,9 +18,7 @@ def clone(tmp_path: Path) -> Path:
     for path in STAND_INS:
         program = tmp_path / "clone" / path
         program.parent.mkdir(parents=True, exist_ok=True)
-        program.write_text(
-            '#!/bin/sh\nprintf "%s|" "${0##*/}" "$HOSTLER_DATA" "$@" >>"$NOTES"; echo >>"$NOTES"\n'
-        )
+        program.write_text('#!/bin/sh\nprintf "%s|" "${0##*/}" "$HOSTLER_DATA" "$@" >>"$NOTES"; echo >>"$NOTES"\n')
         program.chmod(0o755)
     shutil.copy(ROOT / "Makefile", tmp_path / "clone")
     return tmp_path / "clone"
@@ -29,12 +27,8 @@ def clone(tmp_path: Path) -> Path:
 def make(clone: Path, *arguments: str) -> list[list[str]]:
     """The calls that were made: program, data folder, arguments."""
     notes = clone / "notes"
-    environment = {
-        name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "DATA", "CI")
-    }
-    subprocess.run(
-        ["make", "-s", *arguments], cwd=clone, env={**environment, "NOTES": str(notes)}, check=True
-    )
+    environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "DATA", "CI")}
+    subprocess.run(["make", "-s", *arguments], cwd=clone, env={**environment, "NOTES": str(notes)}, check=True)
     return [line.split("|")[:-1] for line in notes.read_text().splitlines()]
 
 

@@ -69,9 +69,7 @@ class Guest:
 
     def output(self, program: str, *arguments: str) -> str:
         """What a program in the guest prints."""
-        pid = self.agent.ask("guest-exec", path=program, arg=list(arguments), **{"capture-output": True})[
-            "pid"
-        ]
+        pid = self.agent.ask("guest-exec", path=program, arg=list(arguments), **{"capture-output": True})["pid"]
         status = until(lambda: (s := self.agent.ask("guest-exec-status", pid=pid))["exited"] and s, self)
         return base64.b64decode(status["out-data"]).decode()
 
@@ -100,9 +98,7 @@ def seed(target: Path, *, meta_data: str, user_data: str = "#cloud-config\n{}\n"
     iso.new(interchange_level=3, joliet=3, rock_ridge="1.09", vol_ident="cidata")
     for number, (name, text) in enumerate({"meta-data": meta_data, "user-data": user_data}.items()):
         content = text.encode()
-        iso.add_fp(
-            io.BytesIO(content), len(content), f"/FILE{number}.;1", rr_name=name, joliet_path=f"/{name}"
-        )
+        iso.add_fp(io.BytesIO(content), len(content), f"/FILE{number}.;1", rr_name=name, joliet_path=f"/{name}")
     iso.write(str(target))
     iso.close()
     return target
@@ -168,9 +164,7 @@ def test_guest_takes_its_name_from_the_seed_and_obeys_the_power_button(
     assert f"HOSTLER-GUEST down host={name}" in (tmp_path / "serial").read_text(errors="replace")
 
 
-def test_guest_prefers_the_name_in_user_data_and_obeys_the_agents_shutdown(
-    image: Path, tmp_path: Path
-) -> None:
+def test_guest_prefers_the_name_in_user_data_and_obeys_the_agents_shutdown(image: Path, tmp_path: Path) -> None:
     iso = seed(
         tmp_path / "seed.iso",
         meta_data='{"instance-id": "i-1", "local-hostname": "from-meta-data"}',
@@ -193,9 +187,7 @@ def test_the_same_packages_give_the_same_image(image: Path, tmp_path: Path) -> N
     assert build_micro_guest(tmp_path / "again.qcow2").read_bytes() == image.read_bytes()
 
 
-def test_a_failed_build_leaves_nothing_and_names_the_package(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_build_leaves_nothing_and_names_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guest_image, "BOOT_CODE", tmp_path / "absent" / "mbr.bin")
 
     with pytest.raises(GuestImageError, match="apt-get install syslinux-common"):
@@ -207,6 +199,4 @@ def test_a_failed_build_leaves_nothing_and_names_the_package(
 def address(guest: Guest, card: str) -> list[str]:
     interfaces = guest.agent.ask("guest-network-get-interfaces")
     found = next(interface for interface in interfaces if interface["name"] == card)
-    return [
-        entry["ip-address"] for entry in found.get("ip-addresses", []) if entry["ip-address-type"] == "ipv4"
-    ]
+    return [entry["ip-address"] for entry in found.get("ip-addresses", []) if entry["ip-address-type"] == "ipv4"]

@@ -42,9 +42,7 @@ MACHINES: dict[str, Change] = {
     "network_stopped": lambda ready: replace(
         ready, answers={"net-info": Ran(0, "Name:           default\nActive:         no\n")}
     ),
-    "user_without_rights": lambda ready: replace(
-        ready, user=(1000, "ada", frozenset({"ada"})), closed="/home/ada"
-    ),
+    "user_without_rights": lambda ready: replace(ready, user=(1000, "ada", frozenset({"ada"})), closed="/home/ada"),
     "user_in_libvirt_group": lambda ready: replace(ready, user=(1000, "ada", frozenset({"ada", "libvirt"}))),
     "port_taken": lambda ready: replace(ready, taken_ports=frozenset({8100})),
     "port_taken_and_the_pid_file_is_stale": lambda ready: replace(
@@ -84,9 +82,7 @@ def test_table_of_a_machine(name: str, ready: "PaperMachine", golden: Callable[[
 
 
 @pytest.mark.parametrize("purpose", ["test", "bench"])
-def test_other_purposes_need_other_packages(
-    purpose: str, fresh: Machine, golden: Callable[[str, str], None]
-) -> None:
+def test_other_purposes_need_other_packages(purpose: str, fresh: Machine, golden: Callable[[str, str], None]) -> None:
     golden(f"fresh_for_{purpose}", render(check_all(fresh, purpose, DATA), coloured=False))
 
 

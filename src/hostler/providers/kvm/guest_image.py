@@ -82,13 +82,11 @@ def _choose_kernel() -> str:
     releases = [
         release
         for image in Path("/boot").glob("vmlinuz-*")
-        if os.access(image, os.R_OK)
-        and Path("/lib/modules", release := image.name.removeprefix("vmlinuz-")).is_dir()
+        if os.access(image, os.R_OK) and Path("/lib/modules", release := image.name.removeprefix("vmlinuz-")).is_dir()
     ]
     if not releases:
         raise GuestImageError(
-            "No readable kernel with its modules is in /boot: "
-            "install one by `apt-get install linux-image-cloud-amd64`."
+            "No readable kernel with its modules is in /boot: install one by `apt-get install linux-image-cloud-amd64`."
         )
     return max(
         releases,
@@ -105,9 +103,7 @@ def _initramfs(release: str) -> Initramfs:
     modules = _modules(release)
     for module in modules:
         archive.add_file(f"modules/{_plain_name(module)}", _module_content(module), mode=0o644)
-    archive.add_file(
-        "etc/modules", "".join(f"/modules/{_plain_name(m)}\n" for m in modules).encode(), mode=0o644
-    )
+    archive.add_file("etc/modules", "".join(f"/modules/{_plain_name(m)}\n" for m in modules).encode(), mode=0o644)
     for file in sorted(path for path in GUEST_FILES.rglob("*") if path.is_file()):
         inside = file.relative_to(GUEST_FILES).as_posix()
         archive.add_file(inside, file.read_bytes(), mode=0o755)
@@ -133,9 +129,7 @@ def _modules(release: str) -> list[Path]:
             if name in REQUIRED_MODULES:
                 raise
             continue
-        ordered.update(
-            dict.fromkeys(Path(path) for path in re.findall(r"^insmod (\S+)", listing, re.MULTILINE))
-        )
+        ordered.update(dict.fromkeys(Path(path) for path in re.findall(r"^insmod (\S+)", listing, re.MULTILINE)))
     return list(ordered)
 
 
@@ -181,9 +175,7 @@ def _partition_table() -> bytes:
     """The disk's signature, one active FAT32 (LBA) partition to the end of the disk, and the boot mark."""
     active, fat32_lba, beyond_chs = 0x80, 0x0C, b"\xfe\xff\xff"
     sectors = IMAGE_SIZE_BYTES // SECTOR_BYTES - PARTITION_START_SECTOR
-    entry = struct.pack(
-        "<B3sB3sII", active, beyond_chs, fat32_lba, beyond_chs, PARTITION_START_SECTOR, sectors
-    )
+    entry = struct.pack("<B3sB3sII", active, beyond_chs, fat32_lba, beyond_chs, PARTITION_START_SECTOR, sectors)
     return b"HSTL\0\0" + entry.ljust(64, b"\0") + b"\x55\xaa"
 
 
@@ -208,7 +200,5 @@ def _run(*argv: str) -> str:
             f"{argv[0]} did not end within {TOOL_TIMEOUT_SECONDS} s; the guest was not built."
         ) from None
     except subprocess.CalledProcessError as failure:
-        raise GuestImageError(
-            f"{' '.join(argv)} failed with {failure.returncode}: {failure.stderr.strip()}"
-        ) from None
+        raise GuestImageError(f"{' '.join(argv)} failed with {failure.returncode}: {failure.stderr.strip()}") from None
     return done.stdout

@@ -36,9 +36,7 @@ def probe_kvm(cache_folder: Path, *, time_limit_seconds: float = TIME_LIMIT_SECO
     The verdict is kept in `cache_folder` until the machine boots again, or QEMU or the kernel changes.
     """
     if not DEVICE.exists():
-        return KvmVerdict(
-            works=False, reason="there is no /dev/kvm: the processor or the BIOS does not offer it"
-        )
+        return KvmVerdict(works=False, reason="there is no /dev/kvm: the processor or the BIOS does not offer it")
     if not os.access(DEVICE, os.R_OK | os.W_OK):
         return KvmVerdict(works=False, reason="/dev/kvm may not be opened by this user")
     kernels = sorted(path for path in Path("/boot").glob("vmlinuz-*") if os.access(path, os.R_OK))
@@ -104,9 +102,7 @@ def _key(kernel: Path) -> str:
 def _remembered(cache: Path, key: str) -> KvmVerdict | None:
     try:
         kept = json.loads(cache.read_text())
-        return (
-            KvmVerdict(works=bool(kept["works"]), reason=str(kept["reason"])) if kept["key"] == key else None
-        )
+        return KvmVerdict(works=bool(kept["works"]), reason=str(kept["reason"])) if kept["key"] == key else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -23,9 +23,7 @@ class DebianPackage:
 
 
 PACKAGES = (
-    DebianPackage(
-        "python3-venv", "/usr/lib/python3*/ensurepip/__init__.py", "the environment of Hostler's own"
-    ),
+    DebianPackage("python3-venv", "/usr/lib/python3*/ensurepip/__init__.py", "the environment of Hostler's own"),
     DebianPackage("python3-dev", "/usr/include/python3*/Python.h", "building libvirt's Python binding"),
     DebianPackage("gcc", "/usr/bin/gcc", "building libvirt's Python binding"),
     DebianPackage("libc6-dev", "/usr/include/stdio.h", "building libvirt's Python binding"),
@@ -38,9 +36,7 @@ PACKAGES = (
     DebianPackage("dnsmasq-base", "/usr/sbin/dnsmasq", "addresses for guests on the network `default`"),
     # A machine that boots by itself has a kernel, which serves as well. A second one is not put beside it: it
     # could become what the boot loader starts, and a cloud kernel lacks the drivers of real machines.
-    DebianPackage(
-        "linux-image-cloud-amd64", "/boot/vmlinuz-*", "the first guest's kernel", only_its_file=True
-    ),
+    DebianPackage("linux-image-cloud-amd64", "/boot/vmlinuz-*", "the first guest's kernel", only_its_file=True),
     DebianPackage("kmod", "/sbin/modprobe", "the first guest's modules"),
     DebianPackage("busybox-static", "/bin/busybox", "the first guest's programs"),
     DebianPackage("qemu-guest-agent", "/usr/sbin/qemu-ga", "the first guest's agent"),
@@ -81,9 +77,7 @@ def _lacking(package: DebianPackage, *, is_there: bool, is_known: bool) -> Verdi
     subject = f"package {package.name}"
     if is_known:
         command = ("apt-get", "install", "--reinstall", "--yes", package.name)
-        return failure(
-            subject, f"installed, but {package.gives} is gone: {package.needed_for}", commands=(command,)
-        )
+        return failure(subject, f"installed, but {package.gives} is gone: {package.needed_for}", commands=(command,))
     what = f"{package.gives} is from elsewhere" if is_there else "not installed"
     return failure(subject, f"{what}: {package.needed_for}", packages=(package.name,))
 

@@ -38,9 +38,7 @@ def check_processor(machine: Machine) -> Verdict:
     architecture = machine.architecture()
     if architecture == "x86_64":
         return passed("processor", architecture)
-    return failure(
-        "processor", f"{architecture}: hosts and guests are x86_64 so far", advice="use an x86_64 machine"
-    )
+    return failure("processor", f"{architecture}: hosts and guests are x86_64 so far", advice="use an x86_64 machine")
 
 
 def check_memory(machine: Machine) -> Verdict:
@@ -50,9 +48,7 @@ def check_memory(machine: Machine) -> Verdict:
     available_mib = int(found[1]) // 1024
     finding = f"{available_mib} MiB are available"
     if available_mib < MEMORY_NEEDED_MIB:
-        return failure(
-            "memory", finding, advice=f"free some: {MEMORY_NEEDED_MIB} MiB run Hostler and a first guest"
-        )
+        return failure("memory", finding, advice=f"free some: {MEMORY_NEEDED_MIB} MiB run Hostler and a first guest")
     if available_mib < MEMORY_WANTED_MIB:
         return warning("memory", finding, "enough for Hostler and one small guest only")
     return passed("memory", finding)
@@ -84,6 +80,4 @@ def check_port(machine: Machine, data: str) -> Verdict:
     pid = machine.read(f"{data}/{PID_FILE}").strip()
     if pid.isdigit() and "hostler" in machine.read(f"/proc/{pid}/cmdline"):
         return passed("port", f"{SERVICE_PORT} is held by the Hostler of {data} (process {pid})")
-    return failure(
-        "port", f"{SERVICE_PORT} is taken", advice=f"end what holds it: ss -ltnp 'sport = :{SERVICE_PORT}'"
-    )
+    return failure("port", f"{SERVICE_PORT} is taken", advice=f"end what holds it: ss -ltnp 'sport = :{SERVICE_PORT}'")

@@ -54,9 +54,7 @@ def _check_network(machine: Machine) -> Verdict:
     start = (*VIRSH, "net-start", NETWORK)
     if facts.code != 0:
         define = (*VIRSH, "net-define", NETWORK_DEFINITION)
-        return failure(
-            subject, "libvirt has none", commands=(define, start, (*VIRSH, "net-autostart", NETWORK))
-        )
+        return failure(subject, "libvirt has none", commands=(define, start, (*VIRSH, "net-autostart", NETWORK)))
     if not re.search(r"^Active:\s+yes$", facts.output, re.MULTILINE):
         return failure(subject, "it is not started", commands=(start,))
     bridge = re.search(r"^Bridge:\s+(\S+)$", facts.output, re.MULTILINE)
