@@ -34,7 +34,7 @@ run: ## start Hostler on http://127.0.0.1:8100 and create a first virtual machin
 	@exec .venv/bin/hostler quickstart --data "$$HOSTLER_DATA"
 
 demo: ## the same in a temporary folder; succeeds only if the guest answers with its own name
-	@dev/setup run
+	@dev/setup demo
 	@exec .venv/bin/hostler quickstart --demo
 
 test: ## check everything and run every test

@@ -1,4 +1,4 @@
-"""`python3 -m hostler.service.prerequisites check|install --for run|test|bench [--data FOLDER] [--yes]`.
+"""`python3 -m hostler.service.prerequisites check|install --for run|demo|test|bench [--data FOLDER] [--yes]`.
 
 Ends with 0 when nothing fails, 1 when something does that cannot be mended here, 2 when consent or rights are
 lacking.

@@ -16,7 +16,7 @@ from hostler.service.prerequisites.system import (
 from hostler.service.prerequisites.verdict import Verdict
 from hostler.service.prerequisites.virtualization import check_kvm, check_libvirt, check_way_to_disks
 
-PURPOSES = ("run", "test", "bench")
+PURPOSES = ("run", "demo", "test", "bench")
 
 
 def check_all(machine: Machine, purpose: str, data: str) -> list[Verdict]:

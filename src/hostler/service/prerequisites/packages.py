@@ -18,7 +18,7 @@ class DebianPackage:
     name: str
     gives: str
     needed_for: str
-    purposes: tuple[str, ...] = ("run", "test")
+    purposes: tuple[str, ...] = ("run", "demo", "test")
     only_its_file: bool = False
 
 
