@@ -96,6 +96,15 @@ def test_what_no_command_mends_is_left_and_what_stays_broken_is_not_tried_for_ev
     assert hands.done == ["libvirtd --daemon"] * 4
 
 
+@pytest.mark.parametrize(
+    ("answer", "agreed"), [("", True), ("y", True), ("Yes ", True), ("n", False), ("what?", False)]
+)
+def test_a_person_is_asked(answer: str, agreed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("builtins.input", lambda _: answer)
+
+    assert OurHands(consented=False, at_terminal=True).ask("Install?") is agreed
+
+
 def test_nobody_at_the_terminal_means_no_unless_consent_was_given_before() -> None:
     assert not OurHands(consented=False, at_terminal=False).ask("Install?")
     assert OurHands(consented=True, at_terminal=False).ask("Install?")

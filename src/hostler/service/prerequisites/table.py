@@ -46,6 +46,7 @@ def packages_of(verdicts: list[Verdict]) -> tuple[str, ...]:
 
 def _summary(verdicts: list[Verdict]) -> list[str]:
     counts = {status: sum(verdict.status is status for verdict in verdicts) for status in Status}
-    shown = ", ".join(f"{count} {status.value}" for status, count in counts.items() if count)
+    words = {Status.PASS: "pass", Status.WARNING: "warn", Status.FAILURE: "fail"}
+    shown = ", ".join(f"{count} {words[status]}" for status, count in counts.items() if count)
     packages = packages_of(verdicts)
     return [shown, f"All packages at once: {shlex.join(install_command(packages))}"] if packages else [shown]
