@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.service.prerequisites.conftest import PaperMachine
 
 DATA = "/srv/hostler/data"
-HUNG = KvmVerdict(works=False, reason="a test guest hung under it for 8 s")
+HUNG = KvmVerdict(works=False, reason="/dev/kvm opens, but it failed to execute a test guest")
 NO_ANSWER = Ran(1, "error: failed to connect to the hypervisor\nerror: no such socket\n")
 NO_NETWORK = Ran(1, "error: Network not found: no network with matching name 'default'\n")
 UBUNTU = 'PRETTY_NAME="Ubuntu 24.04.1 LTS"\nVERSION_ID="24.04"\nID=ubuntu\n'

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hostler.providers.kvm import kvm_probe
+from hostler.providers.kvm import kvm_probe, probe_guest
 from hostler.providers.kvm.kvm_probe import KvmVerdict, probe_kvm
 from hostler.service import prerequisites
 from hostler.service.prerequisites.machine import ThisMachine
@@ -45,7 +45,7 @@ def test_it_runs_on_the_standard_library_alone_and_changes_nothing(tmp_path: Pat
 
 
 def test_an_older_python_can_read_it() -> None:
-    for file in [*SOURCE.glob("*.py"), Path(kvm_probe.__file__)]:
+    for file in [*SOURCE.glob("*.py"), Path(kvm_probe.__file__), Path(probe_guest.__file__)]:
         ast.parse(file.read_text(), feature_version=(3, 8))
 
 
@@ -83,10 +83,11 @@ def test_a_program_always_gives_an_answer(argv: tuple[str, ...], code: int) -> N
 @pytest.mark.parametrize(
     ("behaviour", "works", "reason"),
     [
-        ("echo '---[ end Kernel panic - not syncing'", True, "a test guest ran under it"),
-        ("exec sleep 60", False, "a test guest hung under it for 1 s"),
-        ("echo 'unhandled MSR 0x10a'; kill -ABRT $$", False, "ended with -6 under it: unhandled MSR 0x10a"),
-        ("exit 0", False, "ended with 0 under it: it said nothing"),
+        ("echo 'SeaBIOS'; echo 'HOSTLER GUEST RAN'; exec sleep 60", True, "a test guest ran under it"),
+        ("exec sleep 60", False, "a test guest hung for 1 s"),
+        ("echo 'KVM internal error. Suberror: 1'; exec sleep 60", False, "failed to execute a test guest"),
+        ("echo 'unhandled MSR 0x10a'; kill -ABRT $$", False, "ended by itself when it ran a test guest: unhandled MSR"),
+        ("exit 1", False, "it said nothing"),
     ],
 )
 def test_kvm_is_believed_only_when_a_guest_ran(
@@ -102,7 +103,7 @@ def test_kvm_is_believed_only_when_a_guest_ran(
 
     assert (verdict.works, reason in verdict.reason) == (works, True), verdict
     shutil.copy("/bin/true", qemu.with_name("other"))
-    monkeypatch.setattr(kvm_probe, "_boot", lambda *_: KvmVerdict(works=False, reason="asked anew"))
+    monkeypatch.setattr(kvm_probe, "_run_guest", lambda *_: KvmVerdict(works=False, reason="asked anew"))
     assert probe_kvm(tmp_path) == verdict
     monkeypatch.setattr(kvm_probe, "QEMU", str(qemu.with_name("other")))
     assert probe_kvm(tmp_path).reason == "asked anew"
