@@ -14,24 +14,12 @@ from hostler.domain.fabric.facts import Acceleration
 from hostler.providers.kvm.connect import find_domain
 from hostler.providers.kvm.domain_xml import NAMESPACE
 from hostler.providers.kvm.errors import broken_wire, is_gone
+from hostler.providers.kvm.probe_guest import DISK, GUEST_SAYS
 from hostler.providers.kvm.whole_files import write_whole
 
 PROBE_SECONDS = 10.0
 PROBE_PREFIX = "hostler-probe-"
 _POLL_SECONDS = 0.1
-_SECTOR = 512
-
-GUEST_SAYS = b"HOSTLER GUEST RAN"
-# probe_guest.S, assembled. Less would prove nothing: where /dev/kvm is half broken, a guest in real mode still runs.
-BOOT_CODE = bytes.fromhex(
-    "fa31c08ed88ec08ed0bc007cbf00106631c0b9000cfc66f3ab66c70600100320000066c70600200330000066c7060030"
-    "830000000f0116f07c0f20c00c010f22c0ea467c080066b810008ed88ec08ed0bc007c00009c6a08685e7c0000cf0f20"
-    "e00c200f22e0b8001000000f22d8b9800000c00f3280cc010f300f20c00d000000800f22c0ea8c7c000018004889e06a"
-    "10509c6a18689c7c000048cfb940420f00ffc975fcbaf8030000beba7c0000ac84c07403eeebf8f4ebfd484f53544c45"
-    "522047554553542052414e0a000f1f000000000000000000ffff0000009acf00ffff00000092cf00ffff0000009aaf00"
-    "1f00d07c"
-)
-_BOOT_SECTOR = BOOT_CODE.ljust(510, b"\0") + b"\x55\xaa"
 
 
 class AccelerationFacts(Struct, frozen=True, kw_only=True):
@@ -75,7 +63,7 @@ def probe_acceleration(connection: libvirt.virConnect, folder: Path, kind: str =
     native_id = str(uuid.uuid4())
     image, said = folder / f".{PROBE_PREFIX}{native_id}.img", folder / f".{PROBE_PREFIX}{native_id}.txt"
     try:
-        image.write_bytes(_BOOT_SECTOR.ljust(2048 * _SECTOR, b"\0"))
+        image.write_bytes(DISK)
         return _run_probe(connection, _probe_xml(native_id, image, said, kind), said)
     except libvirt.libvirtError as error:
         if broken_wire(error):

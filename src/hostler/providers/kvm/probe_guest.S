@@ -1,4 +1,4 @@
-# The guest of acceleration.py's proof: 512 bytes that do what every system does first, and say so on the serial line.
+# The guest of probe_guest.py: 512 bytes that do what every system does first, and say so on the serial line.
 # Real mode, protected mode with an iret, page tables, long mode with an iretq, a million turns, then the text.
 # Assemble: as probe_guest.S -o p.o && ld -Ttext 0x7c00 --oformat binary -e _start p.o -o p.bin
 .intel_syntax noprefix

@@ -1,0 +1,1 @@
+"""Figures, each beside its yardstick, side by side in one run."""
