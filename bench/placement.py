@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.row import Row, YardstickMissingError
-
 from hostler.domain.placement.model import DiskNeed, HostSnapshot, Request, VmLoad, Volume
 from hostler.domain.placement.rank import rank
 from hostler.domain.placement.snapshot import Snapshot

@@ -1,9 +1,11 @@
 """What tests of every room may ask for: a simulated hypervisor in a process of its own, empty for each test."""
 
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from tests.authority import Authority
 
 from hostler.domain.machines.spec import DiskFormat
@@ -12,6 +14,10 @@ from hostler.providers.simulated.knobs import GIB, SimulatedHost
 from hostler.providers.simulated.provider import SimulatedProvider
 
 pytest.register_assert_rewrite("tests.providers.suite", "tests.providers.workshop")
+
+settings.register_profile("ci", deadline=None)
+settings.register_profile("campaign", deadline=None, max_examples=2000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 HOST_ID = "sim-1"
 BASE_DISK = "/var/lib/vms/base.qcow2"

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import operator
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path

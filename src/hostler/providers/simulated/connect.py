@@ -62,6 +62,11 @@ class SimulatedProcess:
             self._process.wait()
             self._process = None
 
+    def wait(self) -> None:
+        """Until it ends by itself."""
+        if self._process is not None:
+            self._process.wait()
+
     def stop(self) -> None:
         if self._process is not None:
             self._process.terminate()

@@ -1,0 +1,54 @@
+"""The service, wired: database, engine, watchers and web server, started in order and stopped in the other."""
+
+from collections.abc import Mapping
+from functools import partial
+
+import hostler.operations
+from hostler.api.app import build
+from hostler.api.jobs import Renderer
+from hostler.domain.scripts.call import Call
+from hostler.domain.scripts.render import Language, render
+from hostler.jobs.engine import Engine
+from hostler.jobs.operation import Operation
+from hostler.jobs.words import describe
+from hostler.jobs.worker import Worker
+from hostler.service.alone import Alone
+from hostler.service.connections import Connections
+from hostler.service.settings import ServiceSettings
+from hostler.service.tls import certificate_for
+from hostler.service.web import WebServer
+from hostler.store.migrations import upgrade
+from hostler.store.sqlite import SqliteDatabase
+
+OPERATIONS = hostler.operations
+"""Imported for what it registers."""
+
+
+def scripts() -> Mapping[str, Renderer]:
+    """A renderer for each language that scripts come in."""
+    words = {name: describe(operation) for name, operation in Operation.registry.items()}
+
+    def written(call: Call, language: Language) -> str:
+        return render(call, words[call.operation], language)
+
+    return {language.value: partial(written, language=language) for language in Language}
+
+
+async def run(settings: ServiceSettings) -> None:
+    """Serve until told to stop (SIGTERM, SIGINT). What jobs were doing goes on at the next start."""
+    with Alone(settings.pid_file):
+        upgrade(settings.database)
+        database = SqliteDatabase(settings.database)
+        connections = Connections(database, settings.data)
+        worker = Worker(database, connections)
+        engine = Engine(database, worker)
+        certificate = certificate_for(settings.address, settings.data, settings.certificate)
+        app = build(engine, database, tls=certificate is not None, scripts=scripts())
+        server = WebServer(app, settings.address, settings.port, certificate)
+        await worker.start(alone=True)
+        try:
+            await server.serve()
+        finally:
+            await worker.stop()
+            await connections.close()
+            database.close()
