@@ -16,7 +16,7 @@ from hostler.providers.errors import NotThere, OutOfSpace, Refused, TaskFailed
 from hostler.providers.kvm import disks
 from hostler.providers.kvm.qemu_user import check_vm_path, qemu_user
 
-TEXT = st.text(st.characters(exclude_categories=("Cs",)))
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 
 
 @pytest.fixture

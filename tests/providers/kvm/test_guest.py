@@ -158,7 +158,10 @@ async def test_vm_of_others_appears_and_a_transient_one_is_said_to_be_gone(
     kvm: KvmProvider, libvirt_host: LibvirtHost
 ) -> None:
     connection = await asyncio.to_thread(open_connection, libvirt_host.uri)
-    xml = "<domain type='qemu'><name>{}</name><memory unit='MiB'>32</memory><os><type arch='x86_64'>hvm</type></os></domain>"
+    xml = (
+        "<domain type='qemu'><name>{}</name><memory unit='MiB'>32</memory>"
+        "<os><type arch='x86_64'>hvm</type></os></domain>"
+    )
     name = f"foreign-{uuid.uuid4()}"
     domain = await asyncio.to_thread(connection.createXML, xml.format(name))
     found = next(vm for vm in (await kvm.read_vms()).vms if vm.name == name)

@@ -94,7 +94,7 @@ class Copying:
         return len(self.runs.read_text().splitlines())
 
     def worker(self) -> int:
-        return TaskJournal(self.state_dir / "tasks").worker_pid(self.task_id)
+        return TaskJournal(self.state_dir / "tasks").worker_pid(self.work.target)
 
     def leftovers(self) -> list[Path]:
         return [path for path in Path(self.work.target).parent.glob("*") if str(path) != self.work.target]

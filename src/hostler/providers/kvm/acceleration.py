@@ -15,7 +15,7 @@ from hostler.providers.kvm.connect import find_domain
 from hostler.providers.kvm.domain_xml import NAMESPACE
 from hostler.providers.kvm.errors import broken_wire, is_gone
 from hostler.providers.kvm.probe_guest import DISK, GUEST_SAYS
-from hostler.providers.kvm.whole_files import write_whole
+from hostler.providers.kvm.whole_files import write_state
 
 PROBE_SECONDS = 10.0
 PROBE_PREFIX = "hostler-probe-"
@@ -47,7 +47,7 @@ def read_acceleration(connection: libvirt.virConnect, state_dir: Path, folder: P
         acceleration = Acceleration.TCG
         note = f"guests are emulated (TCG) and slow: {failure}"
     facts = AccelerationFacts(proven_for=proven_for, acceleration=acceleration, note=note)
-    write_whole(remembered, msgspec.json.encode(facts))
+    write_state(remembered, msgspec.json.encode(facts))
     return facts
 
 
@@ -60,6 +60,8 @@ def probe_acceleration(connection: libvirt.virConnect, folder: Path, kind: str =
     """Why KVM does not work here; None when a guest ran by it. Leaves nothing behind."""
     if not Path("/dev/kvm").exists():
         return "there is no /dev/kvm (switch virtualisation on in the firmware or on the host above)"
+    for left in folder.glob(f".{PROBE_PREFIX}*"):
+        left.unlink(missing_ok=True)
     native_id = str(uuid.uuid4())
     image, said = folder / f".{PROBE_PREFIX}{native_id}.img", folder / f".{PROBE_PREFIX}{native_id}.txt"
     try:

@@ -1,10 +1,12 @@
 """Disk files of VMs: where they may lie, clones, seeds, deletion. qemu-img is always told the formats."""
 
 import contextlib
+import fcntl
 import io
 import os
 import re
 import stat
+import struct
 import subprocess
 from pathlib import Path
 
@@ -17,13 +19,15 @@ from hostler.domain.machines.spec import CloneKind, CloudInitSeed, DiskFormat
 from hostler.providers.contract import CloneDisk
 from hostler.providers.errors import NotThere, OutOfSpace, ProviderError, Refused, TaskFailed
 from hostler.providers.kvm.errors import FREE_SPACE, translate_os
-from hostler.providers.kvm.whole_files import give_final_name, write_whole
+from hostler.providers.kvm.whole_files import give_final_name, part_of, write_whole
 
 FOLDER_MODE = 0o711
 QEMU_IMG_SECONDS = 60
 LIMITS = ("prlimit", "--as=2147483648", "--cpu=60", "--")
 _RAW_LOOKS = frozenset({"raw", "gpt", "iso"})
 _MAX_CHAIN = 16
+_QEMU_LOCKS = (100, 200)
+"""Start and length of the bytes on which QEMU holds its image locks."""
 _UNFIT = re.compile("[\0-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 """Control characters, and what neither UTF-8 nor XML can carry."""
 
@@ -86,9 +90,10 @@ def delete_file(path: str, vm_paths: tuple[Path, ...]) -> None:
     except OSError as error:
         raise translate_os(error, f"deleting {path}") from error
     try:
-        os.unlink(real.name, dir_fd=folder)
-    except FileNotFoundError:
-        pass
+        _need_unused(real)
+        for name in (part_of(real).name, real.name):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=folder)
     except IsADirectoryError:
         raise Refused(f"{path} is a folder, and only files are deleted", "name the file") from None
     except OSError as error:
@@ -96,6 +101,23 @@ def delete_file(path: str, vm_paths: tuple[Path, ...]) -> None:
     finally:
         os.close(folder)
     remove_empty_folders(real.parent, vm_paths)
+
+
+def _need_unused(path: Path) -> None:
+    """Raises Refused when a process has the image open: QEMU and qemu-img lock what they use."""
+    if path.is_symlink() or not path.is_file():
+        return
+    asked = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, *_QEMU_LOCKS, 0)
+    with path.open("rb") as file:
+        try:
+            answer = fcntl.fcntl(file, fcntl.F_OFD_GETLK, asked)
+        except OSError:
+            return  # A file system without such locks cannot tell.
+    if struct.unpack("hhqqi4x", answer)[0] != fcntl.F_UNLCK:
+        raise Refused(
+            f"{path} is in use: a running VM, a linked clone of it, or a copy reads it",
+            "power off the VMs that use it, or wait for the copy, then delete it again",
+        )
 
 
 def remove_empty_folders(folder: Path, vm_paths: tuple[Path, ...]) -> None:
@@ -124,7 +146,7 @@ def write_seed(path: str, seed: CloudInitSeed, vm_paths: tuple[Path, ...]) -> No
     medium = _iso({"user-data": user_data.encode(), "meta-data": meta_data.encode()})
     try:
         make_folder(target, vm_paths)
-        write_whole(target, medium)
+        write_whole(target, medium, part_of(target))
     except OSError as error:
         remove_empty_folders(target.parent, vm_paths)
         raise translate_os(error, f"writing the cloud-init seed {path}") from error

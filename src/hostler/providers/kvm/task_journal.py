@@ -1,4 +1,4 @@
-"""The host's memory of long work: a file a task, and a lock that is held exactly while a process works on it.
+"""The host's memory of long work: a file a task, and a lock a target, held exactly while a process makes it.
 
 The kernel frees the lock when the last process that inherited it ends, so a held lock proves a living worker, across a
 killed service and with no doubt about reused process ids.
@@ -15,10 +15,12 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from hostler.providers.contract import TaskFacts, TaskState, TaskWork
-from hostler.providers.kvm.whole_files import write_whole
+from hostler.providers.contract import CloneDisk, TaskFacts, TaskState, TaskWork
+from hostler.providers.kvm.whole_files import write_state
 
 KEEP_SECONDS = 30 * 24 * 3600
+_POLL_SECONDS = 0.01
+_STRAY_SECONDS = 3600
 
 
 class TaskRecord(Struct, frozen=True, kw_only=True):
@@ -67,41 +69,51 @@ class TaskJournal:
     def progress_path(self, task_id: str) -> Path:
         return self.folder / f"{_digest(task_id)}.progress"
 
-    def part_path(self, task_id: str, target: Path) -> Path:
-        """The unfinished target: in the same folder, under a name of this task."""
-        return target.parent / f".hostler-{_digest(task_id)}.part"
-
     @contextlib.contextmanager
-    def hold(self, task_id: str, *, wait: bool = False) -> Iterator[int | None]:
-        """The task's lock as a file descriptor; None when somebody works on the task and `wait` is not set."""
-        path = self.folder / f"{_digest(task_id)}.lock"
+    def hold(self, target: str, *, wait_seconds: float = 0) -> Iterator[int | None]:
+        """The lock of a target as a file descriptor; None when somebody still makes it after that time."""
+        path = self.folder / f"{_digest(target)}.lock"
         lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        ends = time.monotonic() + wait_seconds
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(lock)
-            yield None
-            return
-        try:
-            yield lock
+            while not (held := _try_lock(lock)) and time.monotonic() < ends:
+                time.sleep(_POLL_SECONDS)
+            yield lock if held else None
         finally:
             os.close(lock)
 
-    def worker_pid(self, task_id: str) -> int:
+    def worker_pid(self, target: str) -> int:
         """The leader of the process group at work; it writes it into the lock. 0 when it has not yet."""
         try:
-            return int((self.folder / f"{_digest(task_id)}.lock").read_text() or 0)
+            return int((self.folder / f"{_digest(target)}.lock").read_text() or 0)
         except (OSError, ValueError):
             return 0
 
     def _prune(self) -> None:
         oldest = time.time() - KEEP_SECONDS
+        for path in self.folder.glob(".*.part"):
+            with contextlib.suppress(OSError):
+                if path.stat().st_mtime < time.time() - _STRAY_SECONDS:
+                    path.unlink()
         for path in self.folder.glob("*.json"):
             with contextlib.suppress(OSError):
+                if path.stat().st_mtime >= oldest:
+                    continue
                 record = read_record(path)
-                if path.stat().st_mtime < oldest and (record is None or record.state is not TaskState.RUNNING):
-                    for suffix in (".json", ".progress", ".lock"):
-                        path.with_suffix(suffix).unlink(missing_ok=True)
+                if record is not None and record.state is TaskState.RUNNING:
+                    continue
+                if record is not None and isinstance(record.work, CloneDisk):
+                    (self.folder / f"{_digest(record.work.target)}.lock").unlink(missing_ok=True)
+                path.with_suffix(".progress").unlink(missing_ok=True)
+                path.unlink(missing_ok=True)
+
+
+def _try_lock(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _digest(task_id: str) -> str:
@@ -116,4 +128,4 @@ def read_record(path: Path) -> TaskRecord | None:
 
 
 def write_record(path: Path, record: TaskRecord) -> None:
-    write_whole(path, msgspec.json.encode(record))
+    write_state(path, msgspec.json.encode(record))

@@ -19,9 +19,12 @@ from hostler.providers.kvm.connect import Connection
 from hostler.providers.kvm.errors import translate_os
 from hostler.providers.kvm.qemu_user import check_vm_path, qemu_user
 from hostler.providers.kvm.task_journal import TaskJournal, TaskRecord
+from hostler.providers.kvm.whole_files import part_of
 
 MAX_RUNS = 3
 _PID_WAIT_SECONDS = 5.0
+_ENDING_SECONDS = 2.0
+_KILLED_SECONDS = 20.0
 
 
 class Tasks:
@@ -57,7 +60,7 @@ class Tasks:
             return self._read_save(record, record.work)
         if isinstance(record.work, ResetVm):
             return None
-        with self._journal.hold(task_id) as lock:
+        with self._journal.hold(record.work.target) as lock:
             if lock is None:
                 return record.facts(self._journal.percent(task_id))
             settled = self._settle_clone(task_id, record.work)
@@ -75,21 +78,24 @@ class Tasks:
                 lambda connection: saves.abort(connection, native_id), f"cancelling the save of VM {native_id}"
             )
             return
-        self._stop_copy(task_id)
-        with self._journal.hold(task_id, wait=True):
+        self._stop_copy(record.work.target)
+        with self._journal.hold(record.work.target, wait_seconds=_KILLED_SECONDS) as lock:
+            if lock is None:
+                said = f"the copy to {record.work.target} was killed and does not end, as in a broken file system"
+                raise HostNotResponding(said, "mend the host's storage; then cancel it again")
             settled = self._settle_clone(task_id, record.work)
             if settled is not None and settled.state is TaskState.RUNNING:
-                self._journal.part_path(task_id, Path(record.work.target)).unlink(missing_ok=True)
+                part_of(Path(record.work.target)).unlink(missing_ok=True)
                 self._journal.write(msgspec.structs.replace(settled, state=TaskState.CANCELLED))
 
-    def _stop_copy(self, task_id: str) -> None:
+    def _stop_copy(self, target: str) -> None:
         """Ends the whole process group, so that no qemu-img goes on writing."""
         ends = time.monotonic() + _PID_WAIT_SECONDS
         while time.monotonic() < ends:
-            with self._journal.hold(task_id) as lock:
+            with self._journal.hold(target) as lock:
                 if lock is not None:
                     return
-                pid = self._journal.worker_pid(task_id)
+                pid = self._journal.worker_pid(target)
                 if pid:
                     with contextlib.suppress(ProcessLookupError):
                         os.killpg(pid, signal.SIGKILL)
@@ -100,11 +106,12 @@ class Tasks:
 
     def _start_clone(self, fence: Fence, task_id: str, work: CloneDisk, known: TaskRecord | None) -> TaskFacts:
         # A worker that has recorded its end lets go of the lock within milliseconds.
-        is_ending = known is not None and known.state is not TaskState.RUNNING
-        with self._journal.hold(task_id, wait=is_ending) as lock:
+        runs = known is not None and known.state is TaskState.RUNNING
+        with self._journal.hold(work.target, wait_seconds=0 if runs else _ENDING_SECONDS) as lock:
             if lock is None:
-                record = self._journal.read(task_id) or known
-                assert record is not None
+                record = self._journal.read(task_id)
+                if record is None or record.state is not TaskState.RUNNING:
+                    raise Refused(f"{work.target} is being made by another task", "wait until that one has ended")
                 return record.facts(self._journal.percent(task_id))
             if known is not None:
                 known = self._settle_clone(task_id, work)
@@ -125,7 +132,7 @@ class Tasks:
         record = self._journal.read(task_id)
         if record is None or record.state is not TaskState.RUNNING:
             return record
-        part = self._journal.part_path(task_id, Path(work.target))
+        part = part_of(Path(work.target))
         if os.path.lexists(work.target) and not part.exists():
             return self._journal.write(msgspec.structs.replace(record, state=TaskState.DONE))
         part.unlink(missing_ok=True)
@@ -151,7 +158,7 @@ class Tasks:
             disks.make_folder(target, self._vm_paths)
             self._journal.progress_path(task_id).unlink(missing_ok=True)
             self._journal.write(record)
-            part = self._journal.part_path(task_id, target)
+            part = part_of(target)
             if work.kind is CloneKind.FULL:
                 self._begin_copy(task_id, part, lock)
                 return record.facts(0)
@@ -183,6 +190,8 @@ class Tasks:
     def _begin_copy(self, task_id: str, part: Path, lock: int) -> None:
         """In a session of its own, holding the lock: it goes on when this process is killed."""
         part.unlink(missing_ok=True)
+        # The last worker's process id may belong to somebody else by now; the new worker writes its own.
+        os.ftruncate(lock, 0)
         record, progress = self._journal.record_path(task_id), self._journal.progress_path(task_id)
         process = subprocess.Popen(  # noqa: S603 - our own module and paths of ours
             [sys.executable, "-m", "hostler.providers.kvm.copy_disk", str(record), str(progress), str(part), str(lock)],
