@@ -127,35 +127,37 @@ class Anything(RuleBasedStateMachine):
     def power(self, vm_id: str, change: PowerChange) -> None:
         self.ask("change_power", vm_id, change)
 
-    @rule(
-        work=st.one_of(
-            st.builds(
-                CloneDisk,
-                source=st.sampled_from([BASE, *PATHS]),
-                source_format=st.just(DiskFormat.QCOW2),
-                target=st.sampled_from(PATHS),
-                kind=st.sampled_from(CloneKind),
-            ),
-            st.builds(SaveVm, native_id=IDS),
-            st.builds(ResetVm, native_id=IDS),
-        )
-    )
-    def start_task(self, work: TaskWork) -> None:
+    @rule(path=st.sampled_from(PATHS), kind=st.sampled_from(CloneKind))
+    def clone_base(self, path: str, kind: CloneKind) -> None:
+        self.begin_task(CloneDisk(source=BASE, source_format=DiskFormat.QCOW2, target=path, kind=kind))
+
+    @rule(source=st.sampled_from(PATHS), path=st.sampled_from(PATHS), kind=st.sampled_from(CloneKind))
+    def clone_another(self, source: str, path: str, kind: CloneKind) -> None:
+        self.begin_task(CloneDisk(source=source, source_format=DiskFormat.QCOW2, target=path, kind=kind))
+
+    @rule(vm_id=IDS)
+    def save(self, vm_id: str) -> None:
+        self.begin_task(SaveVm(native_id=vm_id))
+
+    @rule(vm_id=IDS)
+    def reset_vm(self, vm_id: str) -> None:
+        self.begin_task(ResetVm(native_id=vm_id))
+
+    def begin_task(self, work: TaskWork) -> None:
         task_id = f"t-{len(self.tasks)}"
         self.tasks.append((task_id, work))
         self.ask("start_task", task_id, work)
 
-    @rule(number=st.integers(0, 20))
-    def look_at_task(self, number: int) -> None:
-        if self.tasks:
-            task_id, _ = self.tasks[number % len(self.tasks)]
+    @rule(back=st.integers(1, 3))
+    def look_at_task(self, back: int) -> None:
+        for task_id, _ in self.tasks[-back:]:
             task = self.world.call(HOST, "read_task", (task_id,))
             assert task is None or (isinstance(task, TaskFacts) and 0 <= task.percent <= 100)
 
-    @rule(number=st.integers(0, 20))
-    def cancel_task(self, number: int) -> None:
-        if self.tasks:
-            self.ask("cancel_task", self.tasks[number % len(self.tasks)][0])
+    @rule(back=st.integers(1, 3))
+    def cancel_tasks(self, back: int) -> None:
+        for task_id, _ in self.tasks[-back:]:
+            self.ask("cancel_task", task_id)
 
     @rule(vm_id=IDS, state=st.sampled_from([VmState.RUNNING, VmState.POWER_OFF, VmState.PAUSED, VmState.CRASHED]))
     def drift(self, vm_id: str, state: VmState) -> None:
@@ -208,7 +210,7 @@ class Anything(RuleBasedStateMachine):
         shutil.rmtree(self.folder)
 
 
-Anything.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+Anything.TestCase.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
 TestAnything = Anything.TestCase
 
 
