@@ -45,5 +45,5 @@ def observe_guest(connection: Connection, vm_id: str, guest: GuestFacts, now: in
     if row is None or (row.guest_at or 0) > now:
         return
     connection.execute(update(vm).where(vm.c.id == vm_id).values(guest=guest, guest_at=now))
-    if row.guest != msgspec.to_builtins(guest):
+    if row.guest is None or msgspec.convert(row.guest, GuestFacts) != guest:
         notify(connection, now, "vm", vm_id, {"guest": guest.host_name})
