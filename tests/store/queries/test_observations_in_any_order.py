@@ -5,7 +5,7 @@ from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 from sqlalchemy import create_engine, select
 from sqlalchemy.pool import StaticPool
 from tests.store.queries.fleet import add_host, hold, vm_facts
@@ -20,7 +20,7 @@ from hostler.store.queries.observations.freshness import FactClass, last_read
 from hostler.store.queries.observations.known import last_observed, last_seen
 from hostler.store.tables import host, job, job_object, metadata, presence, vm
 
-NATIVE = [str(uuid.UUID(int=n, version=4)) for n in range(1, 4)]
+NATIVE = [str(uuid.UUID(int=n, version=4)) for n in range(1, 3)]
 natives = st.sampled_from(NATIVE)
 states = st.sampled_from([VmState.RUNNING, VmState.POWER_OFF, VmState.PAUSED])
 
@@ -60,6 +60,12 @@ class Watching(RuleBasedStateMachine):
     @rule(native=natives, state=states)
     def somebody_makes_or_changes(self, native: str, state: VmState) -> None:
         self.reality[native] = state
+
+    @initialize()
+    def two_vms_are_known(self) -> None:
+        self.reality = dict.fromkeys(NATIVE, VmState.RUNNING)
+        begun = self.tick()
+        self.a_pass_arrives((begun, VmsRead(vms=tuple(vm_facts(n) for n in NATIVE), complete=True)))
 
     @rule(native=natives)
     def somebody_removes(self, native: str) -> None:
@@ -167,5 +173,5 @@ class Watching(RuleBasedStateMachine):
             assert row.state == shown_state(job_state, VmState(row.observed_state), HostState(shown_host))
 
 
-Watching.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+Watching.TestCase.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
 TestWatching = Watching.TestCase

@@ -45,9 +45,9 @@ def last_seen(row: AnyRow, last: AnyRow | None) -> int:
 
 
 def last_observed(row: AnyRow, last: AnyRow | None, host_id: str) -> int:
-    """The moment of the newest fact of the VM of a `known_on` row; 0: none."""
-    by_pass = last.read_started_at if last is not None and row.in_last_pass and row.host_id == host_id else 0
-    return max(row.observed_at or 0, by_pass)
+    """The moment for which the VM of a `known_on` row was last known to be as it is written, or missing; 0: never."""
+    confirmed = last_seen(row, last) if row.host_id == host_id else 0
+    return max(row.observed_at or 0, confirmed)
 
 
 def last_seen_at() -> ColumnElement[int | None]:

@@ -11,7 +11,7 @@ from hostler.store.database import AnyRow
 from hostler.store.queries.observations.changes import Changes
 from hostler.store.queries.observations.conflicts import settle_conflicts
 from hostler.store.queries.observations.freshness import FactClass, last_read, record_read
-from hostler.store.queries.observations.known import held_since, known_on, last_seen, portions
+from hostler.store.queries.observations.known import held_since, known_on, last_observed, last_seen, portions
 from hostler.store.queries.observations.strangers import take_in
 from hostler.store.tables import presence
 
@@ -41,7 +41,7 @@ def observe_vms(connection: Connection, host_id: str, read: VmsRead, read_starte
     changes = Changes(connection, host_id, at=read_started_at, now=now)
     known = known_on(connection, host_id)
     found = {facts.native_id: facts for facts in read.vms}
-    strangers = [facts for facts in found.values() if not _is_known(changes, known.get(facts.native_id), facts)]
+    strangers = [facts for facts in found.values() if not _is_known(changes, known.get(facts.native_id), last, facts)]
     if strangers:
         take_in(changes, strangers, known, in_pass=True)
     absent = [row for row in known.values() if row.native_id not in found and row.deleted_at is None]
@@ -51,13 +51,13 @@ def observe_vms(connection: Connection, host_id: str, read: VmsRead, read_starte
     return Outcome(stale=False, changes=len(changes) + settle_conflicts(connection, host_id, known.values(), now))
 
 
-def _is_known(changes: Changes, row: AnyRow | None, facts: VmFacts) -> bool:
+def _is_known(changes: Changes, row: AnyRow | None, last: AnyRow | None, facts: VmFacts) -> bool:
     """Take up what the pass says of a VM that is ours already."""
     if row is None or row.deleted_at is not None:
         return False
     if not row.in_last_pass:
         changes.presence_is(facts.native_id, row.vm_id, seen_at=_later(row.seen_at, changes.at), in_last_pass=True)
-    if row.host_id not in (None, changes.host_id) or (row.observed_at or 0) >= changes.at:
+    if row.host_id not in (None, changes.host_id) or last_observed(row, last, changes.host_id) >= changes.at:
         return True
     if row.observed_state != facts.state or row.facts != msgspec.json.encode(facts).decode():
         changes.vm_is(row, facts)
