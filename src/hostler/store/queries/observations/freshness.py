@@ -17,7 +17,7 @@ class FactClass(StrEnum):
     LOAD = "load"
 
 
-def last_read(connection: Connection, source: str, fact_class: FactClass) -> AnyRow | None:
+def last_read(connection: Connection, source: str, fact_class: str) -> AnyRow | None:
     """The row of the newest read, None before the first."""
     return connection.execute(
         select(freshness).where(freshness.c.source == source, freshness.c.fact_class == fact_class)
@@ -27,7 +27,7 @@ def last_read(connection: Connection, source: str, fact_class: FactClass) -> Any
 def record_read(
     connection: Connection,
     source: str,
-    fact_class: FactClass,
+    fact_class: str,
     last: AnyRow | None,
     *,
     started_at: int,
