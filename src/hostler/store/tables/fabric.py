@@ -1,6 +1,6 @@
 """Hosts: what was declared of them, what was observed, and when."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, String, Table, Text
 
 from hostler.store.tables.base import Json, id_column, metadata, time_column
 
@@ -47,7 +47,13 @@ load_average = Table(
     Column("object_id", String(36), primary_key=True),
     Column("span_seconds", Integer, primary_key=True),
     Column("slot_at", BigInteger, primary_key=True),
-    Column("samples", Integer, nullable=False),
-    Column("averages", Json, nullable=False),
+    Column("covered_seconds", Double, nullable=False),
+    Column("cpu_percent", Double),
+    Column("memory_used_mib", Double),
+    Column("disk_iops", Double),
+    Column("disk_bytes_per_second", Double),
+    Column("net_bytes_per_second", Double),
+    sqlite_with_rowid=False,
 )
+"""Averages of hosts and VMs over spans; `covered_seconds` is how much of its slot was measured. Null: not known."""
 Index("ix_load_average_span_seconds_slot_at", load_average.c.span_seconds, load_average.c.slot_at)
