@@ -9,22 +9,13 @@ from collections.abc import Callable
 import pytest
 from tests.every.borders import At, Crash, case_of, every_border, raising
 from tests.every.conftest import MakeStage
+from tests.every.ends import end_of_clean_run
 from tests.every.stage import Stage
-from tests.every.truth import Truth, truth, unnamed
+from tests.every.truth import truth, unnamed
 
 from hostler.jobs.states import JobState
 
 BORDERS = list(every_border())
-_clean: dict[str, Truth] = {}
-
-
-async def end_of_clean_run(stage: Stage, operation: str) -> Truth:
-    """What the operation comes to when nothing goes wrong; run once for all its borders."""
-    if operation not in _clean:
-        subject, arguments = await case_of(operation).arrange(stage)
-        await stage.run(operation, subject, arguments)
-        _clean[operation] = await truth(stage)
-    return _clean[operation]
 
 
 async def crash_at(stage: Stage, at: At, times: int) -> tuple[str, int]:

@@ -198,7 +198,8 @@ class Attempt:
 
         def unit(connection: Connection) -> None:
             journal.undone(connection, self._claimed, record.n, ended)
-            if step.unrecord is not None:
+            # A result is there exactly when what the step records was committed with it.
+            if step.unrecord is not None and record.result is not None:
                 step.unrecord(connection, context)
 
         await self._database.write(unit)
