@@ -62,9 +62,15 @@ class Tasks:
             return None
         with self._journal.hold(record.work.target) as lock:
             if lock is None:
-                return record.facts(self._journal.percent(task_id))
+                return self._facts_at_work(record, Path(record.work.target))
             settled = self._settle_clone(task_id, record.work)
             return None if settled is None or settled.state is TaskState.RUNNING else settled.facts(0)
+
+    def _facts_at_work(self, record: TaskRecord, target: Path) -> TaskFacts:
+        """A copy is done when its file has its name, some milliseconds before its process records that."""
+        if os.path.lexists(target) and not part_of(target).exists():
+            return msgspec.structs.replace(record, state=TaskState.DONE).facts(100)
+        return record.facts(self._journal.percent(record.task_id))
 
     def cancel(self, task_id: str) -> None:
         record = self._journal.read(task_id)
@@ -112,7 +118,7 @@ class Tasks:
                 record = self._journal.read(task_id)
                 if record is None or record.state is not TaskState.RUNNING:
                     raise Refused(f"{work.target} is being made by another task", "wait until that one has ended")
-                return record.facts(self._journal.percent(task_id))
+                return self._facts_at_work(record, Path(work.target))
             if known is not None:
                 known = self._settle_clone(task_id, work)
             if known is not None and not self._is_to_run(known, fence, work):
