@@ -169,7 +169,7 @@ BREACHES: list[tuple[type[SimulatedProvider], Test]] = [
     (Silent, lambda shop: SUITE.test_what_is_not_there_reads_as_none(shop, str(uuid.UUID(int=7)))),
     (Lenient, lambda shop: SUITE.test_a_late_attempt_changes_nothing(shop, "change_power")),
     (Lenient, lambda shop: SUITE.test_a_late_attempt_changes_nothing(shop, "start_task")),
-    (EarlyFile, SUITE.test_a_file_is_never_seen_before_its_task_is_done),
+    (EarlyFile, SUITE.test_a_file_is_whole_whenever_it_is_seen),
     (EarlyFile, SUITE.test_deleting_a_file_twice_is_deleting_it_once),
     (TakesDisks, SUITE.test_undefining_keeps_the_disks),
     (KillsFirst, SUITE.test_a_running_vm_is_not_forgotten),

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from tests.providers.conditions import until
 from tests.providers.workshop import Workshop
 
+from hostler.domain.machines.facts import FileFacts
 from hostler.domain.machines.spec import CloneKind
 from hostler.providers.contract import TaskState
 from hostler.providers.errors import Refused
@@ -27,18 +28,22 @@ class Tasks:
         assert made is not None
         assert made.size_bytes > 0
 
-    async def test_a_file_is_never_seen_before_its_task_is_done(self, shop: Workshop) -> None:
+    async def test_a_file_is_whole_whenever_it_is_seen(self, shop: Workshop) -> None:
         work, task_id = shop.clone(), shop.task_id()
+        seen: list[FileFacts | None] = []
         await shop.provider.start_task(shop.fence, task_id, work)
 
         async def ended() -> TaskState | None:
-            seen = await shop.provider.read_file(work.target)
+            seen.append(await shop.provider.read_file(work.target))
             task = await shop.provider.read_task(task_id)
             assert task is not None
-            assert seen is None or task.state is TaskState.DONE
             return None if task.state is TaskState.RUNNING else task.state
 
         assert await until(ended, "the clone does not end") is TaskState.DONE
+        made = await shop.provider.read_file(work.target)
+        assert made is not None
+        # The file may have its name a moment before the host records that the task is done.
+        assert {facts for facts in seen if facts is not None} <= {made}
 
     async def test_the_same_id_is_the_same_task(self, shop: Workshop) -> None:
         work, task_id = shop.clone(), shop.task_id()

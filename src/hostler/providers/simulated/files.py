@@ -102,16 +102,22 @@ def read_file(host: Host, path: str) -> FileFacts | None:
     return None if row is None else FileFacts(path=path, size_bytes=row["size_bytes"])
 
 
-def write_seed(host: Host, path: str, seed: CloudInitSeed) -> None:
+def _own_seed(host: Host, path: str) -> sqlite3.Row | None:
+    """The seed of that name, half-made too; `Refused` when the name is another file's, or a running clone's."""
     volume_of(host, path)
-    wanted = msgspec.json.encode(seed)
-    row = find(host, path)
-    if row is not None and row["seed"] == wanted:
-        return
+    row = find(host, path, half_too=True)
     if row is not None and row["seed"] is None:
         raise Refused(f"{path!r} is there and is not a seed", "Choose another path for the seed.")
+    return row
+
+
+def write_seed(host: Host, path: str, seed: CloudInitSeed) -> None:
+    wanted = msgspec.json.encode(seed)
+    row = _own_seed(host, path)
+    if row is not None and row["whole"] and row["seed"] == wanted:
+        return
     need_space(host, path, _SEED_OVERHEAD_BYTES + len(wanted))
-    if row is not None:
+    if row is not None and row["whole"]:
         host.did(Did.FILE_DELETED, path)
     _begin_seed(host, path, seed)
     take_space(host, path, _SEED_OVERHEAD_BYTES + len(wanted))
@@ -127,7 +133,8 @@ def _begin_seed(host: Host, path: str, seed: CloudInitSeed) -> None:
 
 def half_write_seed(host: Host, path: str, seed: CloudInitSeed) -> None:
     """What was written is not whole; an older seed of that name still stands."""
-    if find(host, path) is None:
+    row = _own_seed(host, path)
+    if row is None or not row["whole"]:
         _begin_seed(host, path, seed)
 
 
