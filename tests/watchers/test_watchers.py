@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, delete, func, insert, select, update
 from tests.store.queries.fleet import add_host, hold, vms
-from tests.watchers.conftest import HOST_ID, until
+from tests.watchers.conftest import HOST_ID, PATIENCE_SECONDS, until
 
 from hostler.domain.fabric.averages import MINUTE, SECOND
 from hostler.domain.machines.spec import VmSpec
@@ -142,8 +142,9 @@ async def test_hosts_added_and_removed_are_picked_up(
     await until(database, states, lambda found: found == {A: "running"})
     assert await watchers.refresh_now("sim-2")
     await database.write(lambda connection: connection.execute(delete(host).where(host.c.id == "sim-2")))
-    while await watchers.refresh_now("sim-2"):
-        await asyncio.sleep(0)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while await watchers.refresh_now("sim-2"):
+            await asyncio.sleep(0)
 
 
 async def test_only_one_replica_watches_and_another_takes_over(
@@ -228,8 +229,9 @@ async def test_a_watcher_that_breaks_is_logged_and_the_others_go_on(
     watchers = Watchers(database, broken, slow, wall_clock)
     await watchers.start()
     try:
-        while "refresh sim-1 broke off" not in caplog.text:
-            await asyncio.sleep(0)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while "refresh sim-1 broke off" not in caplog.text:
+                await asyncio.sleep(0)
     finally:
         await watchers.stop()
     assert "a bug of ours" in caplog.text
