@@ -78,7 +78,11 @@ async def start(
 async def until(database: SqliteDatabase, query: Callable[[Connection], T], holds: Callable[[T], bool]) -> T:
     """Wait until what the query finds holds: asked again after each commit."""
     changed, loop = asyncio.Event(), asyncio.get_running_loop()
-    forget = database.on_commit(lambda: loop.call_soon_threadsafe(changed.set))
+
+    def committed() -> None:
+        loop.call_soon_threadsafe(changed.set)
+
+    forget = database.on_commit(committed)
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             for _ in itertools.count():
