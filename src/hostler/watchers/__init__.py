@@ -1,1 +1,1 @@
-"""Loops that bring facts in, one file each."""
+"""Loops that keep the database true to the hypervisors, one file each; all of them run in one replica at a time."""

@@ -11,7 +11,7 @@ from sqlalchemy.event import listen, remove
 from tests.store.queries.fleet import add_host, grown_disk, hold, partial, vm_facts, vm_row, vms, whole
 
 from hostler.domain.fabric.facts import Acceleration, HostFacts, HostState
-from hostler.domain.machines.facts import GuestFacts
+from hostler.domain.machines.facts import DiskFacts, GuestFacts
 from hostler.domain.machines.states import VmState
 from hostler.store.queries.observations import (
     bury_vm,
@@ -120,6 +120,15 @@ def test_growing_disk_is_kept_but_no_news(on: Connection) -> None:
     observe_vms(on, "h1", whole(vm_facts(A, disks=grown_disk(2))), 20, 21)
     assert vm_row(on, A).facts["disks"][0]["allocated_bytes"] == 2
     assert len(events(on)) == told
+
+
+def test_cheap_pass_keeps_the_sizes_that_a_costly_read_told(on: Connection) -> None:
+    unsized = (DiskFacts(path="/d.qcow2", format="qcow2"),)
+    observe_vms(on, "h1", whole(vm_facts(A, disks=grown_disk(5))), 10, 11)
+    assert observe_vms(on, "h1", whole(vm_facts(A, disks=unsized)), 20, 21).changes == 0
+    observe_vms(on, "h1", whole(vm_facts(A, VmState.PAUSED, disks=unsized)), 30, 31)
+    row = vm_row(on, A)
+    assert (row.state, row.facts["disks"][0]["allocated_bytes"]) == ("paused", 5)
 
 
 def test_pass_that_began_earlier_changes_nothing(on: Connection) -> None:

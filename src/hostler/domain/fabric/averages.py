@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from hostler.domain.fabric.facts import HostLoad
+from hostler.domain.fabric.facts import HostLoad, Volume
 from hostler.domain.machines.facts import VmLoad
 
 SECOND = 1_000_000
@@ -39,6 +39,13 @@ class Averages(Struct, frozen=True, kw_only=True, gc=False):
     disk_iops: float | None = None
     disk_bytes_per_second: float | None = None
     net_bytes_per_second: float | None = None
+
+
+class HostUse(Struct, frozen=True, kw_only=True):
+    """What a host used lately, and how full its volumes are: kept with the host for lists."""
+
+    averages: Averages
+    volumes: tuple[Volume, ...]
 
 
 class MinuteShare(Struct, frozen=True, kw_only=True, gc=False):

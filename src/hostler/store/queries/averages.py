@@ -87,12 +87,10 @@ def _oldest(connection: Connection, fine: int, coarse: int) -> int | None:
 
 
 def _make(connection: Connection, fine: int, coarse: int, slot_at: int) -> None:
-    covered = load_average.c.covered_seconds
-    means = [
-        func.sum(load_average.c[measure] * covered) / func.sum(case((load_average.c[measure].is_not(None), covered)))
-        for measure in _MEASURES
-    ]
-    slots = select(load_average.c.object_id, literal(coarse), literal(slot_at), func.sum(covered), *means).where(
+    means = [mean(load_average.c[measure]) for measure in _MEASURES]
+    slots = select(
+        load_average.c.object_id, literal(coarse), literal(slot_at), func.sum(load_average.c.covered_seconds), *means
+    ).where(
         load_average.c.span_seconds == fine,
         load_average.c.slot_at >= slot_at,
         load_average.c.slot_at < slot_at + coarse * SECOND,
@@ -102,6 +100,12 @@ def _make(connection: Connection, fine: int, coarse: int, slot_at: int) -> None:
         delete(load_average).where(load_average.c.span_seconds == coarse, load_average.c.slot_at == slot_at)
     )
     connection.execute(load_average.insert().from_select(names, slots.group_by(load_average.c.object_id)))
+
+
+def mean(measure: ColumnElement[float]) -> ColumnElement[float]:
+    """The mean of one measure over rows, each weighted by what it covers; rows without it do not count."""
+    covered = load_average.c.covered_seconds
+    return func.sum(measure * covered) / func.sum(case((measure.is_not(None), covered)))
 
 
 def averages_of(connection: Connection, object_id: str, span_seconds: int, since: int) -> list[AnyRow]:

@@ -41,6 +41,15 @@ freshness = Table(
 )
 """When each source was last read, by class of fact: one row a pass writes even when nothing changed."""
 
+lease = Table(
+    "lease",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("holder", String(36), nullable=False),
+    time_column("until", nullable=False),
+)
+"""Work that one replica at a time does: whose it is, until when."""
+
 load_average = Table(
     "load_average",
     metadata,

@@ -3,7 +3,7 @@
 An earlier read never replaces a later fact: every write here compares the moment at which its read began.
 """
 
-from hostler.store.queries.observations.hosts import host_state, observe_host
+from hostler.store.queries.observations.hosts import host_state, observe_host, observe_use
 from hostler.store.queries.observations.known import last_seen_at
 from hostler.store.queries.observations.marks import bury_vm, mark_vm, plan_vm
 from hostler.store.queries.observations.passes import Outcome, observe_vms
@@ -18,6 +18,7 @@ __all__ = [
     "observe_guest",
     "observe_host",
     "observe_native",
+    "observe_use",
     "observe_vm",
     "observe_vms",
     "plan_vm",

@@ -3,10 +3,10 @@
 from typing import Any
 
 import msgspec
-from msgspec.structs import replace
 from sqlalchemy import Connection, bindparam, insert, select, tuple_, update
 
 from hostler.domain.fabric.facts import HostState
+from hostler.domain.machines.disk_sizes import differ_beyond_growth
 from hostler.domain.machines.facts import VmFacts
 from hostler.domain.machines.shown_state import shown_state
 from hostler.domain.machines.states import VmState
@@ -172,11 +172,4 @@ class Changes:
 
 
 def _worth_telling(before: str | None, after: VmFacts) -> bool:
-    """Whether more changed than how full the disks are, which moves all the time."""
-    if before is None:
-        return True
-    return _without_growth(msgspec.json.decode(before, type=VmFacts)) != _without_growth(after)
-
-
-def _without_growth(facts: VmFacts) -> VmFacts:
-    return replace(facts, disks=tuple(replace(disk, allocated_bytes=None) for disk in facts.disks))
+    return before is None or differ_beyond_growth(msgspec.json.decode(before, type=VmFacts), after)

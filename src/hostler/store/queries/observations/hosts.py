@@ -1,8 +1,9 @@
 """What was observed of hosts: their facts, and whether they answer at all."""
 
 import msgspec
-from sqlalchemy import Connection, Text, func, select, type_coerce, update
+from sqlalchemy import Connection, Text, func, or_, select, type_coerce, update
 
+from hostler.domain.fabric.averages import HostUse
 from hostler.domain.fabric.facts import HostFacts, HostState
 from hostler.domain.machines.shown_state import SILENT
 from hostler.domain.machines.states import VmState
@@ -22,6 +23,15 @@ def observe_host(connection: Connection, host_id: str, facts: HostFacts, now: in
     if before != msgspec.json.encode(facts).decode():
         notify(connection, now, "host", host_id, {"facts_at": now})
     host_state(connection, host_id, HostState.RESPONDING, "", now)
+
+
+def observe_use(connection: Connection, host_id: str, use: HostUse, now: int) -> None:
+    """Keep what the host used lately. It is news for nobody: it always changes."""
+    connection.execute(
+        update(host)
+        .where(host.c.id == host_id, or_(host.c.load_at.is_(None), host.c.load_at < now))
+        .values(load=use, load_at=now)
+    )
 
 
 def host_state(connection: Connection, host_id: str, state: HostState, note: str, now: int) -> None:

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 
+import msgspec
 from sqlalchemy import ColumnElement, Connection, Text, and_, case, func, or_, select, type_coerce
 
+from hostler.domain.machines.disk_sizes import with_known_sizes
+from hostler.domain.machines.facts import VmFacts
 from hostler.store.database import AnyRow
 from hostler.store.queries.observations.freshness import FactClass
 from hostler.store.tables import freshness, job, job_object, presence, vm
@@ -48,6 +51,21 @@ def last_observed(row: AnyRow, last: AnyRow | None, host_id: str) -> int:
     """The moment for which the VM of a `known_on` row was last known to be as it is written, or missing; 0: never."""
     confirmed = last_seen(row, last) if row.host_id == host_id else 0
     return max(row.observed_at or 0, confirmed)
+
+
+def news_of(row: AnyRow, facts: VmFacts) -> VmFacts | None:
+    """What is to be written of the VM of a `known_on` row; None when it is as it was."""
+    same_state = row.observed_state == facts.state
+    if same_state and row.facts == _text(facts):
+        return None
+    if row.facts is None:
+        return facts
+    whole = with_known_sizes(facts, msgspec.json.decode(row.facts, type=VmFacts))
+    return None if same_state and row.facts == _text(whole) else whole
+
+
+def _text(facts: VmFacts) -> str:
+    return msgspec.json.encode(facts).decode()
 
 
 def last_seen_at() -> ColumnElement[int | None]:

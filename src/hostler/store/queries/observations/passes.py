@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 
-import msgspec
 from sqlalchemy import Connection, select
 
 from hostler.domain.machines.facts import VmFacts, VmsRead
@@ -11,7 +10,7 @@ from hostler.store.database import AnyRow
 from hostler.store.queries.observations.changes import Changes
 from hostler.store.queries.observations.conflicts import settle_conflicts
 from hostler.store.queries.observations.freshness import FactClass, last_read, record_read
-from hostler.store.queries.observations.known import held_since, known_on, last_observed, last_seen, portions
+from hostler.store.queries.observations.known import held_since, known_on, last_observed, last_seen, news_of, portions
 from hostler.store.queries.observations.strangers import take_in
 from hostler.store.tables import presence
 
@@ -59,8 +58,8 @@ def _is_known(changes: Changes, row: AnyRow | None, last: AnyRow | None, facts: 
         changes.presence_is(facts.native_id, row.vm_id, seen_at=_later(row.seen_at, changes.at), in_last_pass=True)
     if row.host_id not in (None, changes.host_id) or last_observed(row, last, changes.host_id) >= changes.at:
         return True
-    if row.observed_state != facts.state or row.facts != msgspec.json.encode(facts).decode():
-        changes.vm_is(row, facts)
+    if (news := news_of(row, facts)) is not None:
+        changes.vm_is(row, news)
     return True
 
 

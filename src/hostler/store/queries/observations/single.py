@@ -7,7 +7,7 @@ from hostler.domain.machines.facts import GuestFacts, VmFacts
 from hostler.store.queries.events import notify
 from hostler.store.queries.observations.changes import Changes
 from hostler.store.queries.observations.freshness import FactClass, last_read
-from hostler.store.queries.observations.known import known_on, last_observed
+from hostler.store.queries.observations.known import known_on, last_observed, news_of
 from hostler.store.queries.observations.strangers import take_in
 from hostler.store.tables import vm
 
@@ -33,9 +33,8 @@ def observe_native(connection: Connection, host_id: str, facts: VmFacts, read_st
     if (row.seen_at or 0) < read_started_at:
         changes.presence_is(row.native_id, row.vm_id, seen_at=read_started_at, in_last_pass=row.in_last_pass)
     is_newest = read_started_at > last_observed(row, last, host_id)
-    is_new = row.observed_state != facts.state or row.facts != msgspec.json.encode(facts).decode()
-    if row.host_id in (None, host_id) and is_newest and is_new:
-        changes.vm_is(row, facts)
+    if row.host_id in (None, host_id) and is_newest and (news := news_of(row, facts)) is not None:
+        changes.vm_is(row, news)
     changes.write()
 
 
