@@ -115,6 +115,13 @@ async def test_bad_bodies_are_problems(client: httpx2.AsyncClient, body: bytes, 
     assert problem["next"] == "fix_request"
 
 
+async def test_a_name_of_two_is_refused_with_their_ids(client: httpx2.AsyncClient, add_vms: Any) -> None:
+    ids = await add_vms({"name": "twin"}, {"name": "twin"})
+    answer = await client.post("/api/v1/vms/twin/start")
+    assert (answer.status_code, answer.json()["code"]) == (409, "ambiguous"), answer.text
+    assert sorted(answer.json()["ids"]) == sorted(ids)
+
+
 async def test_no_traceback_leaks(client: httpx2.AsyncClient, site: Any, caplog: pytest.LogCaptureFixture) -> None:
     def fail(*_: Any) -> None:
         raise RuntimeError("the secret of the house")

@@ -12,7 +12,7 @@ from hostler.domain.access.rights import Caller
 from hostler.domain.references import RefersTo
 from hostler.domain.scripts.call import Call
 from hostler.jobs import locks, trail
-from hostler.jobs.errors import ForbiddenError, InvalidError, NotAcceptedError, UnknownObjectError
+from hostler.jobs.errors import AmbiguousError, ForbiddenError, InvalidError, NotAcceptedError, UnknownObjectError
 from hostler.jobs.operation import Acceptance, Operation, Params, Prepared
 from hostler.jobs.states import JobState, StepState
 from hostler.store.database import AnyRow
@@ -69,7 +69,9 @@ def plan(connection: Connection, request: Request, now: int) -> Planned:
         call = _call(operation, subject, params, at)
         prepared = operation.prepare(at, subject, params)
     except BadReferenceError as bad:
-        raise UnknownObjectError(str(bad), ids=list(bad.ids)) from bad
+        if bad.ids:
+            raise AmbiguousError(str(bad), "Use one of the ids.", ids=list(bad.ids)) from bad
+        raise UnknownObjectError(str(bad)) from bad
     steps = tuple(step.name for step in operation.steps if step.when is None or step.when(prepared.plan))
     return Planned(operation=operation, prepared=prepared, call=call, step_names=steps)
 

@@ -123,13 +123,14 @@ class SqliteDatabase:
                 outcomes = [_run(connection, waiting.work) for waiting in batch]
         except Exception as failure:  # noqa: BLE001 - whatever broke the commit is the outcome of each unit in it
             outcomes = [(None, failure)] * len(batch)
+        # News first: who waits for an outcome must find nothing remembered from before it, such as a revoked token.
+        for listener in list(self._listeners):
+            listener()
         for waiting, (result, failed) in zip(batch, outcomes, strict=True):
             if failed is None:
                 waiting.outcome.set_result(result)
             else:
                 waiting.outcome.set_exception(failed)
-        for listener in list(self._listeners):
-            listener()
 
 
 def _run(connection: Connection, work: Unit[Any]) -> tuple[Any, Exception | None]:

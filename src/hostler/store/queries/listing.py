@@ -76,7 +76,7 @@ def read_page(connection: Connection, listing: Listing, query: PageQuery, scope:
     page, more = rows[: query.limit], len(rows) > query.limit
     return Page(
         items=_items(connection, listing, columns, page),
-        next=_spell_place(order, page[-1][0], page[-1][1]) if more else None,
+        next=place_after(order.spelled, page[-1][0], page[-1][1]) if more else None,
         total=_count(connection, listing, query.filters, scope) if query.total else None,
     )
 
@@ -187,8 +187,9 @@ def _order(listing: Listing, sort: str) -> _Order:
     return _Order(listing.column(name), spelled.startswith("-"), spelled)
 
 
-def _spell_place(order: _Order, value: Any, key: Any) -> str:
-    return base64.urlsafe_b64encode(msgspec.json.encode([order.spelled, value, key])).decode().rstrip("=")
+def place_after(order: str, value: Any, key: Any) -> str:
+    """The place in a list behind the row with this sort value and key, as an opaque text."""
+    return base64.urlsafe_b64encode(msgspec.json.encode([order, value, key])).decode().rstrip("=")
 
 
 def _place(text: str, order: _Order) -> tuple[Any, Any]:

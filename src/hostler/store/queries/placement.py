@@ -9,6 +9,7 @@ from hostler.domain.fabric.averages import MINUTE, SECOND, TEN_MINUTES, HostUse
 from hostler.domain.fabric.facts import Acceleration, HostFacts, HostState
 from hostler.domain.fabric.reserves import HostReserve
 from hostler.domain.machines.states import VmState
+from hostler.domain.placement.fleet import Fleet, FleetVm
 from hostler.domain.placement.model import HostSnapshot, VmLoad, Volume
 from hostler.domain.placement.snapshot import Snapshot
 from hostler.store.database import AnyRow
@@ -19,11 +20,12 @@ _MIB = 1024 * 1024
 _TAKES_MEMORY = (VmState.RUNNING, VmState.PAUSED, VmState.STARTING, VmState.POWERING_OFF, VmState.SAVING)
 _ANSWERS = (HostState.RESPONDING, HostState.MAINTENANCE_MODE)
 EXPECTED_CPU_PERCENT = 20
+_HOSTS = select(host).where(host.c.deleted_at.is_(None), host.c.facts.is_not(None))
 
 
 def fleet_snapshot(connection: Connection) -> Snapshot:
     """Every host with facts. VMs under creation count already, so that two jobs do not take one place."""
-    rows = connection.execute(select(host).where(host.c.deleted_at.is_(None), host.c.facts.is_not(None)))
+    rows = connection.execute(_HOSTS)
     loads = connection.execute(
         select(vm.c.host_id, func.sum(vm.c.cpu_count).label("vcpus"), func.sum(vm.c.memory_mib).label("memory_mib"))
         .where(vm.c.deleted_at.is_(None), vm.c.host_id.is_not(None))
@@ -43,6 +45,36 @@ def fleet_snapshot(connection: Connection) -> Snapshot:
             for load in loads
         ],
     )
+
+
+def export_fleet(connection: Connection) -> Fleet:
+    """The same fleet, VM by VM, for a file."""
+    used = _lately_used(connection)
+    hosts = tuple(_host(row, used) for row in connection.execute(_HOSTS.order_by(host.c.name)))
+    vms = connection.execute(
+        select(vm.c.id, vm.c.name, vm.c.host_id, vm.c.observed_state, vm.c.job_state, vm.c.cpu_count, vm.c.memory_mib)
+        .where(vm.c.deleted_at.is_(None), vm.c.host_id.in_([known.id for known in hosts]))
+        .order_by(vm.c.name, vm.c.id)
+    )
+    return Fleet(
+        hosts=hosts,
+        vms=tuple(
+            FleetVm(
+                id=row.id,
+                name=row.name,
+                host_id=row.host_id,
+                running=_takes_memory(row),
+                vcpus=row.cpu_count,
+                memory_mib=row.memory_mib,
+                cpu_used_percent=EXPECTED_CPU_PERCENT if _takes_memory(row) else 0,
+            )
+            for row in vms
+        ),
+    )
+
+
+def _takes_memory(row: AnyRow) -> bool:
+    return row.observed_state in _TAKES_MEMORY or row.job_state == VmState.UNDER_CREATION
 
 
 def _lately_used(connection: Connection) -> dict[str, AnyRow]:
