@@ -105,7 +105,7 @@ TEXTS = st.one_of(
     st.lists(st.sampled_from(FRAGMENTS), max_size=8).map("".join),
     st.sampled_from(["", " ", "x" * 300, "'" * 1000]),
 )
-_LONG = st.sampled_from(["long\n'\"$(x)`y`" * 6000, "🧑‍🚀" * 25000])
+_LONG = st.sampled_from(["long\n'\"$(x)`y`" * 6000, "🧑‍🚀" * 25000, "🚀" * 40_000])
 JSON = st.recursive(
     st.none()
     | st.booleans()
