@@ -83,9 +83,8 @@ def test_what_is_not_understood_asks_nobody(arguments: tuple[str, ...]) -> None:
 
 
 def test_a_job_is_waited_for_and_its_steps_are_told() -> None:
-    terminal = Terminal(
-        lambda request: httpx2.Response(200, json=job("running" if request.method == "POST" else "completed"))
-    )
+    states = {"POST": "running", "GET": "completed"}
+    terminal = Terminal(lambda request: httpx2.Response(200, json=job(states[request.method])))
     assert terminal("vm", "start", "a") == 0
     assert terminal.err.getvalue() == "Start it: done\n"
     assert terminal.out.getvalue() == f"Start vm a: completed (job {ID})\n"

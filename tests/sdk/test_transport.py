@@ -57,14 +57,7 @@ def test_what_has_no_key_is_not_sent_twice() -> None:
 
 
 def test_a_refusal_tells_why_and_what_would_help() -> None:
-    problem = {
-        "code": "conflict",
-        "detail": "The VM is in use.",
-        "remedy": "Wait.",
-        "next": "retry",
-        "job": "j",
-        "ids": ["a"],
-    }
+    problem = {"code": "conflict", "detail": "The VM is in use.", "remedy": "Wait.", "job": "j", "ids": ["a"]}
     service = Service(httpx2.Response(409, json=problem))
     with pytest.raises(HostlerError) as refused:
         service.client().vms.start("web-01")
@@ -83,9 +76,8 @@ def test_another_server_at_the_address_is_told_from_a_refusal(body: bytes) -> No
 
 @pytest.mark.parametrize("name", ["a/b", "..", ".", ""])
 def test_a_name_that_no_address_can_hold_is_looked_up_first(name: str) -> None:
-    service = Service(
-        httpx2.Response(200, json={"items": [{"id": "an-id"}], "next": None}), httpx2.Response(202, json=JOB)
-    )
+    found = {"items": [{"id": "an-id"}], "next": None}
+    service = Service(httpx2.Response(200, json=found), httpx2.Response(202, json=JOB))
     service.client().vms.start(name)
     assert service.requests[0].url.params["filter"] == f"name:eq:{name}"
     assert service.requests[1].url.path == "/api/v1/vms/an-id/start"
