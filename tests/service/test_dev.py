@@ -13,6 +13,7 @@ from hostler.sdk import Client
 from hostler.sdk.settings import Settings
 from hostler.service import dev, new_operation
 from hostler.service.generating import cli_table, sdk_methods
+from hostler.store.queries.nouns import NOUNS
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,7 +45,7 @@ def test_a_stale_file_is_named(
 def test_every_operation_is_a_method() -> None:
     client = Client(Settings())
     for operation in Operation.registry.values():
-        noun = getattr(client, python_name(dev.NOUNS[operation.noun].plural))
+        noun = getattr(client, python_name(NOUNS[operation.noun].plural))
         assert callable(getattr(noun, python_name(operation.verb)))
 
 
