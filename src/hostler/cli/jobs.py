@@ -1,6 +1,5 @@
 """`hostler job …`: read, follow and decide."""
 
-import sys
 from collections.abc import Callable
 from typing import Annotated
 
@@ -43,7 +42,12 @@ def app(session: Session) -> App:
     @job.command(name="show")
     def _show(job_id: JobId, /, *, output: reads.As = "table") -> int:
         """Show a job with its steps."""
-        shown.document(session, session.client.jobs.get(job_id).document(), output)
+        job = session.client.jobs.get(job_id).document()
+        if output != "table":
+            shown.document(session, job, output)
+            return 0
+        shown.document(session, {name: value for name, value in job.items() if value and name != "steps"}, output)
+        shown.records(session, job["steps"], output, ("title", "state", "percent", "started_at", "ended_at", "error"))
         return 0
 
     @job.command(name="follow")
@@ -59,7 +63,7 @@ def app(session: Session) -> App:
         language: As = Language.PYTHON,
     ) -> int:
         """Print the script of a job's call: running it makes the same call. The cmdlet is there to be read."""
-        sys.stdout.write(session.client.jobs.script(job_id, language.value))
+        session.out.file.write(session.client.jobs.script(job_id, language.value))
         return 0
 
     for verb, about in _DECISIONS.items():

@@ -53,13 +53,13 @@ def build(session: Session, entry_points: Mapping[str, str], table: Sequence[Ope
     nouns: dict[str, App] = {}
     for words in table:
         if words.noun not in nouns:
-            nouns[words.noun] = App(name=words.noun, help=f"The {words.plural.replace('-', ' ')}.")
+            nouns[words.noun] = App(name=words.noun, help=f"The {words.title}s.", help_epilogue="")
             reads.add(nouns[words.noun], words.plural, words.title, session)
             app.command(nouns[words.noun])
         operations.add(nouns[words.noun], words, session)
-    app.command(jobs.app(session))
-    app.command(placement.placement_app(session))
-    app.command(placement.fleet_app(session))
+    for more in (jobs.app(session), placement.placement_app(session), placement.fleet_app(session)):
+        more.help_epilogue = ""
+        app.command(more)
     access.add(app, session)
     app.register_install_completion_command()
     return app

@@ -1,6 +1,7 @@
 """Results as tables, JSON or YAML. Whatever does not print is shown by its escape, so no name can act on a terminal."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -30,8 +31,9 @@ _STYLES = {
     "host_not_responding": "red",
     "not_responding": "red",
 }
-_FIRST = ("name", "title", "state", "state_note", "percent", "host_name", "cpu_count", "memory_mib", "address")
+_FIRST = ("name", "title", "state", "state_note", "host_name", "cpu_count", "memory_mib", "address")
 _FIRST_AND_LAST = (*_FIRST, "provider", "kind", "format", "size_bytes", "user", "created_at", "expires_at", "id")
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 
 
 def visible(text: str) -> str:
@@ -75,9 +77,11 @@ def cell(value: Any, column: str = "") -> Text:
         return Text("")
     if isinstance(value, bool):
         return Text("yes" if value else "no")
-    if isinstance(value, dict | list):
+    if isinstance(value, dict | list | tuple):
         return Text(visible(json.dumps(value, ensure_ascii=False)))
     text = visible(str(value))
+    if column.endswith("_at") and _TIME.match(text):
+        text = f"{text[:10]} {text[11:19]}"
     return Text(text, style=_STYLES.get(text, "")) if column == "state" else Text(text)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import msgspec
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -14,6 +15,7 @@ from hostler.cli.session import Output, Session
 
 if TYPE_CHECKING:
     from hostler.sdk import Job, Step
+    from hostler.sdk.jobs import DryRun
 
 _MARKS = {
     "planned": ("·", "dim"),
@@ -31,7 +33,7 @@ def finish(session: Session, job: "Job", output: Output, *, wait: bool, taken_ba
     With `taken_back` it was asked to stop or to be undone: that it was is then no failure.
     """
     if job.dry_run is not None:
-        document(session, job.document(), output)
+        _show_dry_run(session, job.dry_run, output)
         return Exit.OK
     if wait:
         job = follow(session, job)
@@ -46,6 +48,23 @@ def finish(session: Session, job: "Job", output: Output, *, wait: bool, taken_ba
         return Exit.OK
     _tell_failure(session, job)
     return Exit.FAILED
+
+
+def _show_dry_run(session: Session, tried: "DryRun", output: Output) -> None:
+    if output != "table":
+        document(session, msgspec.to_builtins(tried), output)
+        return
+    session.out.print(f"{visible(tried.title)}: nothing was changed. It would:", soft_wrap=True)
+    for step in tried.steps:
+        session.out.print(f"  {visible(step)}", soft_wrap=True)
+    for change in tried.changes:
+        told = " ".join(visible(str(change.get(part))) for part in ("object", "property", "old"))
+        session.out.print(f"  change {told} -> {visible(str(change.get('new')))}", soft_wrap=True)
+    for kind, locks in tried.locks.items():
+        if locks:
+            session.out.print(f"{kind} locks: {visible(', '.join(locks))}", soft_wrap=True)
+    if "shell" in tried.scripts:
+        session.out.print(tried.scripts["shell"], end="", soft_wrap=True)
 
 
 def follow(session: Session, job: "Job") -> "Job":

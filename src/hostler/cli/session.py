@@ -1,5 +1,7 @@
 """What a command works with: a client when it needs one, and where it writes."""
 
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -9,6 +11,8 @@ from rich.console import Console
 
 if TYPE_CHECKING:
     from hostler.sdk import Client
+
+_WIDE = 240
 
 Output = Literal["table", "json", "yaml"]
 
@@ -24,7 +28,9 @@ def _errors() -> Console:
 
 
 def _results() -> Console:
-    return Console(highlight=False, markup=False)
+    # Where nobody looks at a screen, a table may be as wide as it needs.
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _WIDE
+    return Console(highlight=False, markup=False, width=width)
 
 
 @dataclass

@@ -12,12 +12,11 @@ _OPERATION = '''\
 """{sentence}."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from msgspec import Struct
 
 from hostler.jobs.operation import Acceptance, Operation, Params, Prepared, Subject
-from hostler.jobs.step import RecordStep
+from hostler.jobs.step import AnyStep, RecordStep
 from hostler.store.database import AnyRow
 
 
@@ -39,7 +38,9 @@ class {name}(Operation[{name}Params, {name}Plan]):
     cmdlet = "{cmdlet}"
     Params = {name}Params
     Plan = {name}Plan
-    steps: Sequence[Any] = (RecordStep[Any](name="record", title="Record it", why_no_undo="Not written yet."),)
+    steps: Sequence[AnyStep[{name}Plan]] = (
+        RecordStep(name="record", title="Record it", why_no_undo="Not written yet."),
+    )
 
     def prepare(self, at: Acceptance, subject: AnyRow | None, params: {name}Params) -> Prepared[{name}Plan]:
         if subject is None:

@@ -41,6 +41,7 @@ def _words(verb: str, *, makes_new: bool) -> OperationWords:
 WORDS = {words.verb: words for words in (_words("create", makes_new=True), _words("take-apart", makes_new=False))}
 ID = "0b8f6f0e-7d0a-4d2c-9d3a-0123456789ab"
 
+# Pieces that shells, PowerShell, Python, curl or terminals give a meaning of their own.
 FRAGMENTS = (
     *("'", '"', "`", "\\", "\\'", "’", "‘", "‚", "‛", "“", "”", "„", "«", "$()", "$(touch x)", "`id`", "${HOME}", "$1"),
     *("\n", "\r", "\r\n", "\t", "\x1b]0;x\x07", "\x7f", "\x85", "\u2028", "\u202e", "\u200b", "\ufeff", "\xa0"),
@@ -105,7 +106,7 @@ TEXTS = st.one_of(
     st.lists(st.sampled_from(FRAGMENTS), max_size=8).map("".join),
     st.sampled_from(["", " ", "x" * 300, "'" * 1000]),
 )
-_LONG = st.sampled_from(["long\n'\"$(x)`y`" * 6000, "🧑‍🚀" * 25000])
+_LONG = st.sampled_from(["long\n'\"$(x)`y`" * 6000, "🧑‍🚀" * 25000, "🚀" * 40_000])
 JSON = st.recursive(
     st.none()
     | st.booleans()

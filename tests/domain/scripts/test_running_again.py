@@ -121,7 +121,7 @@ def check_curl(shell: Shell, name: str, calls: Sequence[Call]) -> None:
 
 
 def check_python(recorder: Recorder, calls: Sequence[Call]) -> None:
-    with mock.patch.object(hostler, "connect", lambda: recorder.client, create=True):
+    with mock.patch.object(hostler, "connect", return_value=recorder.client, create=True):
         for call in calls:
             exec(compile(render(call, WORDS[call.verb], Language.PYTHON), "script", "exec"), {})
     made = list(recorder.calls)

@@ -11,8 +11,8 @@ from hostler.domain.scripts.call import Call
 from hostler.domain.scripts.words import Kind, OperationWords
 
 _ONE_LINE = 100
-_LONGEST_ARGUMENT = 60_000
-"""In characters. Linux refuses an argument of more than 128 KiB; longer ones go by standard input."""
+_LONGEST_ARGUMENT = 100_000
+"""In bytes. Linux refuses an argument of more than 128 KiB; longer ones go by standard input."""
 _FLAG_SAFE = re.compile(r"[a-z0-9_]+")
 
 
@@ -21,12 +21,13 @@ def render(call: Call, words: OperationWords) -> str:
     command = ["hostler", call.noun, call.verb]
     texts = _options(call, words)
     tail = ""
-    if any(len(text) > _LONGEST_ARGUMENT for text in texts):
+    if any(len(text.encode()) > _LONGEST_ARGUMENT for text in texts):
         texts = ["--arguments=-"]
         tail = f" <<'ARGUMENTS'\n{json.dumps(call.arguments)}\nARGUMENTS"
     if call.subject is not None:
-        texts = [*texts, "--", call.subject] if call.subject.startswith("-") else [call.subject, *texts]
-    written = [*command, *map(quoted, texts)]
+        subject = quoted(call.subject)
+        texts = [*texts, "--", subject] if call.subject.startswith("-") else [subject, *texts]
+    written = [*command, *texts]
     line = " ".join(written)
     if len(line) > _ONE_LINE:
         line = " ".join(written[:3]) + "".join(f" \\\n  {word}" for word in written[3:])
@@ -34,6 +35,7 @@ def render(call: Call, words: OperationWords) -> str:
 
 
 def _options(call: Call, words: OperationWords) -> list[str]:
+    """The options, each quoted."""
     return [text for name, value in call.arguments.items() for text in _option(name, value, words.kind(name))]
 
 
@@ -46,11 +48,11 @@ def _option(name: str, value: Any, kind: Kind) -> Iterator[str]:
     elif kind is Kind.FLAG:
         yield f"--{flag}" if value else f"--no-{flag}"
     elif kind is Kind.TEXTS:
-        yield from [f"--{flag}={text}" for text in value] or [f"--empty-{flag}"]
+        yield from [f"--{flag}={quoted(text)}" for text in value] or [f"--empty-{flag}"]
     elif kind is Kind.TEXT:
-        yield f"--{flag}={value}"
+        yield f"--{flag}={quoted(value)}"
     else:
-        yield f"--{flag}={json.dumps(value)}"
+        yield f"--{flag}={quoted(json.dumps(value))}"
 
 
 def quoted(text: str) -> str:
