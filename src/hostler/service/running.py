@@ -11,7 +11,7 @@ from hostler.domain.scripts.render import Language, render
 from hostler.jobs.engine import Engine
 from hostler.jobs.operation import Operation
 from hostler.jobs.words import describe
-from hostler.jobs.worker import Worker
+from hostler.jobs.worker import Worker, wall_clock
 from hostler.service.alone import Alone
 from hostler.service.connections import Connections
 from hostler.service.settings import ServiceSettings
@@ -19,6 +19,8 @@ from hostler.service.tls import certificate_for
 from hostler.service.web import WebServer
 from hostler.store.migrations import upgrade
 from hostler.store.sqlite import SqliteDatabase
+from hostler.watchers.settings import WatchSettings
+from hostler.watchers.watchers import Watchers
 
 OPERATIONS = hostler.operations
 """Imported for what it registers."""
@@ -45,10 +47,13 @@ async def run(settings: ServiceSettings) -> None:
         certificate = certificate_for(settings.address, settings.data, settings.certificate)
         app = build(engine, database, tls=certificate is not None, scripts=scripts())
         server = WebServer(app, settings.address, settings.port, certificate)
+        watchers = Watchers(database, connections.provider, WatchSettings(), wall_clock)
         await worker.start(alone=True)
+        await watchers.start()
         try:
             await server.serve()
         finally:
+            await watchers.stop()
             await worker.stop()
             await connections.close()
             database.close()
