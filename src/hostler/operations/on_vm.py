@@ -114,11 +114,12 @@ async def host_of(at: StepContext[VmPlanT]) -> Provider:
 
 
 async def in_state(at: StepContext[VmPlanT], *states: VmState) -> Result | None:
-    """The VM's facts as a step's result when it is in one of the states; None when it is in another."""
+    """The VM's facts as a step's result when it is in one of the states (none given: any); None when it is not."""
+    begun = at.now()
     facts = await (await host_of(at)).read_vm(at.plan.native_id)
-    if facts is None or facts.state not in states:
+    if facts is None or (states and facts.state not in states):
         return None
-    return {"vm": msgspec.to_builtins(facts)}
+    return {"vm": msgspec.to_builtins(facts), "read_at": begun}
 
 
 async def change_power(at: StepContext[VmPlanT], change: PowerChange, *after: VmState) -> Result:
@@ -131,4 +132,4 @@ async def change_power(at: StepContext[VmPlanT], change: PowerChange, *after: Vm
 def record_vm(connection: Connection, at: StepContext[VmPlanT], result: Result) -> None:
     """Keep what the step saw of the VM, at once: nobody waits for the next refresh."""
     if "vm" in result:
-        observe_vm(connection, at.plan.vm_id, msgspec.convert(result["vm"], VmFacts), at.now())
+        observe_vm(connection, at.plan.vm_id, msgspec.convert(result["vm"], VmFacts), result["read_at"])

@@ -11,10 +11,9 @@ from hostler.domain.fabric.facts import Acceleration
 from hostler.domain.machines.spec import Disk, DiskFormat, Firmware, Nic, VmSpec
 from hostler.providers.errors import ProviderError, Refused
 from hostler.providers.kvm.domain_xml import (
-    MAX_NAME_BYTES,
+    VM_NAMES,
     read_domain_xml,
     spec_digest,
-    why_name_unusable,
     write_domain_xml,
 )
 from hostler.providers.kvm.parse_xml import parse_xml
@@ -93,14 +92,14 @@ def test_no_text_changes_the_shape(name: str, path: str, network: str) -> None:
 
 @given(name=st.text())
 def test_refused_names_have_a_reason(name: str) -> None:
-    reason = why_name_unusable(name)
+    reason = VM_NAMES.why_not(name)
     assert reason is None or len(reason) > 5
-    assert (reason is None) <= (len(name.encode(errors="surrogatepass")) <= MAX_NAME_BYTES)
+    assert (reason is None) <= (len(name.encode(errors="surrogatepass")) <= VM_NAMES.max_bytes)
 
 
 @pytest.mark.parametrize("name", ["", "  ", "a/b", "a\nb", "a\0b", "\ud800", "x" * 255, "й" * 200, "..", "a\ufffeb"])
 def test_unusable_names(name: str) -> None:
-    assert why_name_unusable(name) is not None
+    assert VM_NAMES.why_not(name) is not None
 
 
 def test_written_domain_reads_back() -> None:

@@ -5,6 +5,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from hostler.domain.machines.facts import VmLoad
+from hostler.domain.machines.names import NameRules
 
 
 class HostState(StrEnum):
@@ -49,6 +50,7 @@ class HostFacts(Struct, frozen=True, kw_only=True):
     volumes: tuple[Volume, ...]
     networks: tuple[str, ...]
     firmwares: tuple[str, ...] = ("bios",)
+    vm_names: NameRules = NameRules()
 
 
 class HostLoad(Struct, frozen=True, kw_only=True):

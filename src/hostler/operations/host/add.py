@@ -41,12 +41,12 @@ async def not_known(at: At) -> Result | None:
 
 
 async def connect(at: At) -> Result:
-    provider = await at.services.provider(at.plan.host_id)
-    return {"facts": msgspec.to_builtins(await provider.read_host())}
+    provider, begun = await at.services.provider(at.plan.host_id), at.now()
+    return {"facts": msgspec.to_builtins(await provider.read_host()), "read_at": begun}
 
 
 def record_facts(connection: Connection, at: At, result: Result) -> None:
-    observe_host(connection, at.plan.host_id, msgspec.convert(result["facts"], HostFacts), at.now())
+    observe_host(connection, at.plan.host_id, msgspec.convert(result["facts"], HostFacts), result["read_at"])
 
 
 class AddHost(Operation[AddHostParams, AddHostPlan]):

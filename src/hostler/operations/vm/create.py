@@ -8,6 +8,7 @@ import msgspec
 from pydantic import Field
 from sqlalchemy import Connection, select
 
+from hostler.domain.fabric.facts import HostFacts
 from hostler.domain.library.cloud_config import user_data
 from hostler.domain.library.computer_names import expand
 from hostler.domain.library.profiles import GuestOs, Hardware
@@ -98,8 +99,7 @@ async def delete_seed(at: At) -> None:
 
 
 async def is_defined(at: At) -> Result | None:
-    facts = await (await host_of(at)).read_vm(at.plan.native_id)
-    return None if facts is None else {"vm": msgspec.to_builtins(facts)}
+    return await in_state(at)
 
 
 async def define(at: At) -> Result:
@@ -127,10 +127,11 @@ async def start(at: At) -> Result:
 
 async def guest_answers(at: At) -> Result | None:
     """The guest's own word: it has the computer name we gave it, and an address."""
+    begun = at.now()
     guest = await (await host_of(at)).read_guest(at.plan.native_id)
     if guest is None or guest.host_name != at.plan.seed.host_name or not guest.addresses:
         return None
-    return {"guest": msgspec.to_builtins(guest)}
+    return {"guest": msgspec.to_builtins(guest), "read_at": begun}
 
 
 async def begin_waiting(at: At) -> str:
@@ -152,7 +153,7 @@ async def wait_for_guest(at: At, handle: str) -> Progress | Result:
 
 
 def record_guest(connection: Connection, at: At, result: Result) -> None:
-    observe_guest(connection, at.plan.vm_id, msgspec.convert(result["guest"], GuestFacts), at.now())
+    observe_guest(connection, at.plan.vm_id, msgspec.convert(result["guest"], GuestFacts), result["read_at"])
 
 
 class CreateVm(VmOperation[CreateVmParams, CreateVmPlan]):
@@ -219,6 +220,7 @@ class CreateVm(VmOperation[CreateVmParams, CreateVmPlan]):
         hardware = _hardware(template, params)
         disk = at.connection.execute(select(library_object).where(library_object.c.id == template.disk_id)).one()
         placed = choose_host(at, params.host, needs_of(hardware, disk, params.clone))
+        _refuse_unfit_name(placed, params.name)
         _refuse_taken_on(at, placed.host.id, params.name)
         vm_id = at.new_id()
         plan = _plan(at, params, placed, template, hardware, disk, vm_id)
@@ -250,6 +252,13 @@ def _hardware(template: AnyRow, params: CreateVmParams) -> Hardware:
         cpu_count=params.cpu_count or hardware.cpu_count,
         memory_mib=params.memory_mib or hardware.memory_mib,
     )
+
+
+def _refuse_unfit_name(placed: Placed, name: str) -> None:
+    facts = msgspec.convert(placed.host.facts, HostFacts)
+    reason = facts.vm_names.why_not(name)
+    if reason is not None:
+        raise InvalidError(f"The host {placed.host.name} cannot take the name {name!r}: {reason}.", "Choose another.")
 
 
 def _refuse_taken_on(at: Acceptance, host_id: str, name: str) -> None:

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import unicodedata
 import uuid
 import xml.etree.ElementTree as ET
 
@@ -11,6 +10,7 @@ from msgspec import Struct
 
 from hostler.domain.fabric.facts import Acceleration
 from hostler.domain.machines.facts import DiskFacts, NicFacts
+from hostler.domain.machines.names import NameRules
 from hostler.domain.machines.spec import Disk, DiskFormat, Firmware, VmSpec
 from hostler.providers.errors import Refused
 from hostler.providers.kvm.parse_xml import parse_xml
@@ -19,8 +19,8 @@ NAMESPACE = "urn:hostler:vm:1"
 SEED_SERIAL = "hostler-seed"
 AGENT_CHANNEL = "org.qemu.guest_agent.0"
 BALLOON_STATS_SECONDS = 10
-MAX_NAME_BYTES = 247
-"""libvirt keeps NAME.xml.new beside NAME.xml while it writes; a file name ends at 255 bytes."""
+VM_NAMES = NameRules(max_bytes=247, forbidden="/")
+"""libvirt keeps NAME.xml.new beside NAME.xml while it writes, and a file name ends at 255 bytes."""
 
 _NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -41,32 +41,13 @@ class DomainShape(Struct, frozen=True, kw_only=True):
     spec_digest: str
 
 
-def why_name_unusable(name: str) -> str | None:
-    """Why libvirt and QEMU cannot carry this name; None when they can. Measured on libvirt 9.0."""
-    if not name.strip():
-        return "it is empty"
-    if name in {".", ".."}:
-        return "it means a folder"
-    if "/" in name:
-        return "it contains a slash, and libvirt names files after it"
-    control = next((c for c in name if unicodedata.category(c) in {"Cc", "Cs"}), None)
-    if control is not None:
-        return f"it contains the control character U+{ord(control):04X}"
-    if _NOT_IN_XML.search(name):
-        return "it contains a character that XML cannot carry"
-    size = len(name.encode())
-    if size > MAX_NAME_BYTES:
-        return f"it has {size} bytes in UTF-8 and libvirt, which names files after it, can take {MAX_NAME_BYTES}"
-    return None
-
-
 def check_spec(spec: VmSpec) -> None:
     """Raises Refused before anything is made of a spec that the host could only half make."""
     try:
         uuid.UUID(spec.vm_id)
     except ValueError:
         raise Refused(f"{spec.vm_id!r} is not a UUID, which libvirt wants of a VM's id", "give the VM a UUID") from None
-    reason = why_name_unusable(spec.name)
+    reason = VM_NAMES.why_not(spec.name)
     if reason is not None:
         raise Refused(f"the name {spec.name!r} cannot be used on a KVM host: {reason}", "choose another name")
     for path in (*(disk.path for disk in spec.disks), *([spec.seed_path] if spec.seed_path else [])):

@@ -16,6 +16,7 @@ from hostler.providers.contract import Fence, PowerChange, TaskFacts, TaskWork
 from hostler.providers.kvm import disks, events, host, inventory, machines
 from hostler.providers.kvm.acceleration import AccelerationFacts, read_acceleration
 from hostler.providers.kvm.connect import Connection
+from hostler.providers.kvm.domain_xml import VM_NAMES
 from hostler.providers.kvm.fences import Fences
 from hostler.providers.kvm.tasks import Tasks
 
@@ -94,6 +95,7 @@ class KvmProvider:
             acceleration_note=acceleration.note,
             volumes=host.volumes(self._vm_paths),
             networks=host.networks(connection)[0],
+            vm_names=VM_NAMES,
             firmwares=host.firmwares(connection),
         )
 

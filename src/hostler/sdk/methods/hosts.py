@@ -31,3 +31,35 @@ class Hosts(Noun):
         """
         arguments = {"name": name, "provider": provider, "address": address, "vm_path": vm_path}
         return self.call("add", None, arguments, dry_run=dry_run, reason=reason)
+
+    def refresh(self, host: str, *, dry_run: bool = False, reason: str = "") -> Job:
+        """Read a host again, now: its hardware, networks, storage and every VM on it."""
+        return self.call("refresh", host, {}, dry_run=dry_run, reason=reason)
+
+    def remove(self, host: str, *, dry_run: bool = False, reason: str = "") -> Job:
+        """Take a host out of management. Its VMs go on running there and go from the list; nothing is deleted on it."""
+        return self.call("remove", host, {}, dry_run=dry_run, reason=reason)
+
+    def update(
+        self,
+        host: str,
+        *,
+        available_for_placement: bool | UnsetType | None = UNSET,
+        cpu_reserve_percent: float | UnsetType | None = UNSET,
+        memory_reserve_mib: int | UnsetType | None = UNSET,
+        disk_reserve_mib: int | UnsetType | None = UNSET,
+        disk_iops_max: int | UnsetType | None = UNSET,
+        network_reserve_percent: float | UnsetType | None = UNSET,
+        dry_run: bool = False,
+        reason: str = "",
+    ) -> Job:
+        """Change a host's reserves, or whether placement may use it. What is not given stays."""
+        arguments = {
+            "available_for_placement": available_for_placement,
+            "cpu_reserve_percent": cpu_reserve_percent,
+            "memory_reserve_mib": memory_reserve_mib,
+            "disk_reserve_mib": disk_reserve_mib,
+            "disk_iops_max": disk_iops_max,
+            "network_reserve_percent": network_reserve_percent,
+        }
+        return self.call("update", host, arguments, dry_run=dry_run, reason=reason)

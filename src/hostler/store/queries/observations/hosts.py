@@ -1,7 +1,9 @@
 """What was observed of hosts: their facts, and whether they answer at all."""
 
+from collections.abc import Sequence
+
 import msgspec
-from sqlalchemy import Connection, Text, func, or_, select, type_coerce, update
+from sqlalchemy import Connection, Text, delete, func, or_, select, type_coerce, update
 
 from hostler.domain.fabric.averages import HostUse
 from hostler.domain.fabric.facts import HostFacts, HostState
@@ -9,7 +11,7 @@ from hostler.domain.machines.shown_state import SILENT
 from hostler.domain.machines.states import VmState
 from hostler.store.queries.events import notify, notify_many
 from hostler.store.queries.observations.freshness import FactClass, last_read, record_read
-from hostler.store.tables import host, vm
+from hostler.store.tables import freshness, host, vm
 
 
 def observe_host(connection: Connection, host_id: str, facts: HostFacts, now: int) -> None:
@@ -67,3 +69,20 @@ def _show_vms(connection: Connection, host_id: str, now: int, *, silent: bool) -
     connection.execute(update(vm).where(*here).values(state=shown))
     rows = connection.execute(select(vm.c.id, vm.c.state).where(*here))
     notify_many(connection, now, "vm", [(row.id, {"state": row.state, "host_id": host_id}) for row in rows])
+
+
+def bury_host(connection: Connection, host_id: str, vm_ids: Sequence[str], now: int) -> None:
+    """The host is managed no more: it and its VMs go from every list. Their places are free for another host."""
+    connection.execute(update(host).where(host.c.id == host_id).values(deleted_at=now))
+    connection.execute(update(vm).where(vm.c.id.in_(list(vm_ids))).values(deleted_at=now))
+    connection.execute(delete(freshness).where(freshness.c.source == host_id))
+    notify(connection, now, "host", host_id, {"deleted": True})
+    notify_many(connection, now, "vm", [(vm_id, {"deleted": True}) for vm_id in vm_ids])
+
+
+def bring_back_host(connection: Connection, host_id: str, vm_ids: Sequence[str], now: int) -> None:
+    """The host is managed again, as it was."""
+    connection.execute(update(host).where(host.c.id == host_id).values(deleted_at=None))
+    connection.execute(update(vm).where(vm.c.id.in_(list(vm_ids))).values(deleted_at=None))
+    notify(connection, now, "host", host_id, {"deleted": False})
+    notify_many(connection, now, "vm", [(vm_id, {"deleted": False}) for vm_id in vm_ids])
