@@ -52,7 +52,7 @@ bench: ## the figures, each beside its yardstick
 
 campaign: ## the large counts: hours of what `make test` runs a share of
 	@dev/setup test
-	@HOSTLER_CAMPAIGN=1 exec .venv/bin/pytest -n $(WORKERS) --dist loadgroup
+	@HYPOTHESIS_PROFILE=campaign exec .venv/bin/pytest -n $(WORKERS) --dist loadgroup
 
 fresh: ## try `make demo` and `make test` in a clean Debian 12 (root; TRY=demo or TRY=test for one)
 	@dev/fresh $(TRY)

@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -49,28 +50,42 @@ class Quickstart:
         self._host()
         self._library()
         self._profiles()
-        if self._named("vms", FIRST_VM) is None:
+        vm = self._ours()
+        if vm is None:
             self._say("Which host suits it? Intelligent Placement rates them:")
             self._run("placement", "rate", f"--template={TEMPLATE}")
-            self._run("vm", "create", f"--name={FIRST_VM}", f"--template={TEMPLATE}", "--wait-for-guest")
-        vm = self._client.vms.get(FIRST_VM)
-        if vm["state"] == "power_off":
-            self._run("vm", "start", FIRST_VM)
-        return self._client.vms.get(FIRST_VM)
+            self._run("vm", "create", f"--name={self._free_name()}", f"--template={TEMPLATE}", "--wait-for-guest")
+        elif vm["state"] in ("power_off", "saved"):
+            self._run("vm", "start", str(vm["id"]))
+        return self._ours() or {}
 
     def remove_vm(self) -> None:
-        """Leave nothing on the host."""
-        vm = self._named("vms", FIRST_VM)
+        """Leave nothing of ours on the host, and touch nothing else."""
+        vm = self._ours()
         if vm is not None:
             if vm["state"] != "power_off":
-                self._run("vm", "power-off", FIRST_VM)
-            self._run("vm", "delete", FIRST_VM)
+                self._run("vm", "power-off", str(vm["id"]))
+            self._run("vm", "delete", str(vm["id"]))
+
+    def _ours(self) -> dict[str, Any] | None:
+        """The VM that this quickstart made. A VM found on the host is somebody else's, whatever its name."""
+        template = self._client.templates.get(TEMPLATE)["id"]
+        found = [vm["id"] for vm in self._client.vms.list(filters=[f"name:like:{FIRST_VM}*"])]
+        known = (self._client.vms.get(str(vm_id)) for vm_id in found)
+        return next((vm for vm in known if vm["template_id"] == template and vm["state"] != "missing"), None)
+
+    def _free_name(self) -> str:
+        """Another Hostler, or somebody else, may have a VM of this name on this machine."""
+        taken = {vm["name"] for vm in self._client.vms.list(filters=[f"name:like:{FIRST_VM}*"])}
+        numbered = (f"{FIRST_VM}-{n}" for n in count(2))
+        return next(name for name in chain([FIRST_VM], numbered) if name not in taken)
 
     def _host(self) -> None:
         name = socket.gethostname()
         if self._named("hosts", name) is None:
             self._say("This machine becomes the first host (its acceleration is proven by running a guest):")
             self._run("host", "add", f"--name={name}", f"--vm-path={self._settings.vms}")
+            self._run("host", "refresh", name)
 
     def _library(self) -> None:
         library = self._settings.library

@@ -3,14 +3,12 @@
 from collections.abc import Mapping
 from functools import partial
 
-import hostler.operations
+import hostler.operations  # noqa: F401 - registers every operation
 from hostler.api.app import build
 from hostler.api.jobs import Renderer
-from hostler.domain.scripts.call import Call
-from hostler.domain.scripts.render import Language, render
+from hostler.domain.scripts.render import Language
 from hostler.jobs.engine import Engine
-from hostler.jobs.operation import Operation
-from hostler.jobs.words import describe
+from hostler.jobs.words import script
 from hostler.jobs.worker import Worker, wall_clock
 from hostler.service.alone import Alone
 from hostler.service.connections import Connections
@@ -18,22 +16,15 @@ from hostler.service.settings import ServiceSettings
 from hostler.service.tls import certificate_for
 from hostler.service.web import WebServer
 from hostler.store.migrations import upgrade
+from hostler.store.queries.pruning import Retention
 from hostler.store.sqlite import SqliteDatabase
 from hostler.watchers.settings import WatchSettings
 from hostler.watchers.watchers import Watchers
 
-OPERATIONS = hostler.operations
-"""Imported for what it registers."""
-
 
 def scripts() -> Mapping[str, Renderer]:
     """A renderer for each language that scripts come in."""
-    words = {name: describe(operation) for name, operation in Operation.registry.items()}
-
-    def written(call: Call, language: Language) -> str:
-        return render(call, words[call.operation], language)
-
-    return {language.value: partial(written, language=language) for language in Language}
+    return {language.value: partial(script, language=language) for language in Language}
 
 
 async def run(settings: ServiceSettings) -> None:
@@ -47,7 +38,8 @@ async def run(settings: ServiceSettings) -> None:
         certificate = certificate_for(settings.address, settings.data, settings.certificate)
         app = build(engine, database, tls=certificate is not None, scripts=scripts())
         server = WebServer(app, settings.address, settings.port, certificate)
-        watchers = Watchers(database, connections.provider, WatchSettings(), wall_clock)
+        keep = Retention(jobs_days=settings.job_history_days)
+        watchers = Watchers(database, connections.provider, WatchSettings(retention=keep), wall_clock)
         await worker.start(alone=True)
         await watchers.start()
         try:
