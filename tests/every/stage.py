@@ -46,6 +46,7 @@ class Stage:
         self.engine: Engine
         self.connections: Connections
         self._made = 0
+        self._open = False
 
     async def open(self, border: Border | None = None) -> None:
         fresh = not (self.folder / "hostler.sqlite").exists()
@@ -56,15 +57,21 @@ class Stage:
         self.worker = Worker(self.database, self.connections, border=border, patience_seconds=0.5)
         self.engine = Engine(self.database, self.worker)
         await self.worker.start(alone=True)
+        self._open = True
 
     async def crash(self) -> None:
         """As a power cut would: no attempt gets another word in; what was committed stays."""
         await self.worker.abandon()
-        await self.connections.close()
-        self.database.close()
+        await self._shut()
 
     async def close(self) -> None:
-        await self.worker.stop(grace_seconds=0)
+        """Once or again."""
+        if self._open:
+            await self.worker.stop(grace_seconds=0)
+            await self._shut()
+
+    async def _shut(self) -> None:
+        self._open = False
         await self.connections.close()
         self.database.close()
 
