@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 from pydantic import ValidationError
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, select
 
 from hostler.domain.access.rights import Caller
 from hostler.domain.references import RefersTo
@@ -15,9 +15,14 @@ from hostler.jobs import locks, trail
 from hostler.jobs.errors import AmbiguousError, ForbiddenError, InvalidError, NotAcceptedError, UnknownObjectError
 from hostler.jobs.operation import Acceptance, Operation, Params, Prepared
 from hostler.jobs.states import JobState, StepState
+from hostler.store.compiled import Insert, Query
 from hostler.store.database import AnyRow
 from hostler.store.queries.nouns import BadReferenceError
 from hostler.store.tables import job, job_step
+
+_KNOWN = Query(select(job.c.request_hash).where(job.c.id == bindparam("of_job")))
+_JOB = Insert(job)
+_STEP = Insert(job_step)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,16 +83,17 @@ def plan(connection: Connection, request: Request, now: int) -> Planned:
 
 def accept(connection: Connection, request: Request, now: int) -> str:
     """Write the job and all that belongs to it; the job's id. Called again with the same key, it only answers."""
-    known = connection.execute(select(job.c.request_hash).where(job.c.id == request.job_id)).scalar()
+    fingerprint = request.fingerprint
+    known = _KNOWN.first(connection, of_job=request.job_id)
     if known is not None:
-        if known != request.fingerprint:
+        if known != (fingerprint,):
             raise SameKeyOtherCallError(
                 f"The key {request.job_id} was already used for a different call.", "Use a new Idempotency-Key."
             )
         return request.job_id
     planned = plan(connection, request, now)
     root_id = _root(connection, request)
-    _insert_job(connection, request, planned, root_id, now)
+    _insert_job(connection, request, fingerprint, planned, root_id, now)
     prepared = planned.prepared
     locks.take(connection, request.job_id, root_id, prepared.exclusive, prepared.shared)
     planned.operation.accepted(connection, prepared.plan, request.job_id, now)
@@ -110,40 +116,41 @@ def _root(connection: Connection, request: Request) -> str:
     return str(connection.execute(select(job.c.root_id).where(job.c.id == request.parent_id)).scalar_one())
 
 
-def _insert_job(connection: Connection, request: Request, planned: Planned, root_id: str, now: int) -> None:
+def _insert_job(
+    connection: Connection, request: Request, fingerprint: str, planned: Planned, root_id: str, now: int
+) -> None:
     prepared, operation = planned.prepared, planned.operation
-    connection.execute(
-        insert(job).values(
-            id=request.job_id,
-            operation=operation.name(),
-            version=operation.version,
-            title=prepared.title,
-            state=JobState.QUEUED,
-            attempt=0,
-            undoing=False,
-            cancel_requested=False,
-            limit_key=prepared.limit_key,
-            parent_id=request.parent_id,
-            root_id=root_id,
-            subject_kind=prepared.subject.kind,
-            subject_id=prepared.subject.id,
-            subject_name=prepared.subject.name,
-            user_id=request.caller.user_id,
-            user=request.caller.user_name,
-            token_id=request.caller.token_id,
-            source=request.caller.source,
-            reason=request.caller.reason,
-            call=planned.call,
-            plan=prepared.plan,
-            request_hash=request.fingerprint,
-            changes=list(prepared.changes),
-            percent=0,
-            created_at=now,
-        )
+    _JOB.one(
+        connection,
+        id=request.job_id,
+        operation=operation.name(),
+        version=operation.version,
+        title=prepared.title,
+        state=JobState.QUEUED,
+        attempt=0,
+        undoing=False,
+        cancel_requested=False,
+        limit_key=prepared.limit_key,
+        parent_id=request.parent_id,
+        root_id=root_id,
+        subject_kind=prepared.subject.kind,
+        subject_id=prepared.subject.id,
+        subject_name=prepared.subject.name,
+        user_id=request.caller.user_id,
+        user=request.caller.user_name,
+        token_id=request.caller.token_id,
+        source=request.caller.source,
+        reason=request.caller.reason,
+        call=planned.call,
+        plan=prepared.plan,
+        request_hash=fingerprint,
+        changes=list(prepared.changes),
+        percent=0,
+        created_at=now,
     )
     titles = {step.name: step.title for step in operation.steps}
-    connection.execute(
-        insert(job_step),
+    _STEP.many(
+        connection,
         [
             {
                 "job_id": request.job_id,

@@ -133,8 +133,8 @@ class Attempt:
         )
 
     async def _cancel_requested(self) -> bool:
-        row = await self._database.read(lambda connection: journal.prove(connection, self._claimed))
-        return bool(row.cancel_requested)
+        proof = await self._database.read(lambda connection: journal.prove(connection, self._claimed))
+        return proof.cancel_requested
 
     async def _succeed(
         self, step: AnyStep[Any], record: StepRecord, result: Result, following: StepRecord | None
@@ -142,14 +142,15 @@ class Attempt:
         now = self._clock()
 
         def unit(connection: Connection) -> bool:
-            row = journal.prove(connection, self._claimed)
-            journal.succeed(connection, self._claimed, record.n, result, now)
+            cancel_requested = journal.succeed(connection, self._claimed, record.n, result, now)
             if step.record is not None:
                 step.record(connection, self._context(), result)
             if following is None:
                 journal.complete(connection, self._claimed, self._results, now)
                 return False
-            return bool(row.cancel_requested) or journal.intend(connection, self._claimed, following.n, now)
+            if not cancel_requested:
+                journal.intend(connection, self._claimed, following.n, now)
+            return cancel_requested
 
         cancelled = await self._database.write(unit)
         record.state, record.result = StepState.DONE, result

@@ -64,8 +64,7 @@ def dismiss(connection: Connection, job_id: str, caller: Caller, now: int) -> No
 
 
 def _queue_again(connection: Connection, row: AnyRow, caller: Caller, now: int, *, undoing: bool) -> None:
-    exclusive, shared = locks.held_by(connection, row.id)
-    locks.take(connection, row.id, row.root_id, exclusive, shared)
+    locks.take_again(connection, row.id, row.root_id)
     connection.execute(
         update(job)
         .where(job.c.id == row.id)

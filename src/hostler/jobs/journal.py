@@ -5,16 +5,57 @@ Every one of them first proves that the attempt is still the job's newest: a lat
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, case, or_, select, update
+from sqlalchemy import Connection, bindparam, false, or_, select
 
 from hostler.jobs import locks, trail
 from hostler.jobs.operation import Operation
 from hostler.jobs.states import TOUCHED, JobState, Resolution, StepState
 from hostler.jobs.step import Result
-from hostler.store.database import AnyRow
+from hostler.store.compiled import Query, Update
 from hostler.store.tables import job, job_limit, job_step, replica
+
+_OF_JOB = bindparam("of_job")
+_THIS_ATTEMPT = (job.c.id == _OF_JOB, job.c.attempt == bindparam("of_attempt"), job.c.state == JobState.RUNNING)
+_PROOF = (job.c.cancel_requested, job.c.limit_key)
+_PROVE = Query(select(*_PROOF).where(*_THIS_ATTEMPT))
+_MOVE_ON = Update(job, *_THIS_ATTEMPT, returning=_PROOF)
+_TAKE = Update(job, job.c.id == _OF_JOB)
+_MARK = Update(job_step, job_step.c.job_id == _OF_JOB, job_step.c.n == bindparam("of_step"))
+_STEPS = Query(
+    select(job_step.c.n, job_step.c.name, job_step.c.state, job_step.c.handle, job_step.c.result)
+    .where(job_step.c.job_id == _OF_JOB)
+    .order_by(job_step.c.n)
+)
+_LIMIT = Query(select(job_limit.c.at_most, job_limit.c.running).where(job_limit.c.key == bindparam("of_key")))
+_COUNT = Update(job_limit, job_limit.c.key == bindparam("of_key"))
+
+
+class Proof(NamedTuple):
+    """This attempt owns the job; what else its row says that a step must know."""
+
+    cancel_requested: bool
+    limit_key: str | None
+
+
+class Candidate(NamedTuple):
+    """A job that may be claimed."""
+
+    id: str
+    operation: str
+    version: int
+    attempt: int
+    round: int
+    undoing: bool
+    cancel_requested: bool
+    limit_key: str | None
+    user_id: str
+    token_id: str | None
+    plan: Any
+    percent: int
+    started_at: int | None
 
 
 class SupersededError(Exception):
@@ -56,51 +97,64 @@ def claim(
     connection: Connection, replica_id: str, operations: Mapping[str, Operation[Any, Any]], room: int, now: int
 ) -> list[Claimed]:
     """Take up to `room` jobs: first those whose worker died, then queued ones, oldest first, within their limits."""
-    known = list(operations)
-    live = select(replica.c.id).where(replica.c.lease_until > now)
-    orphans = connection.execute(
-        select(job)
-        .where(job.c.state == JobState.RUNNING, job.c.replica.not_in(live), job.c.operation.in_(known))
-        .order_by(job.c.seq)
-        .limit(room)
-    ).all()
-    queued = connection.execute(
-        select(job, job_limit.c.at_most, job_limit.c.running)
+    orphaned, queued = _claimable(tuple(operations))
+    orphans = [Candidate(*row) for row in orphaned.rows(connection, now=now, room=room)]
+    waiting = [Candidate(*row) for row in queued.rows(connection, room=room - len(orphans))]
+    taken = [one for one in orphans if operations[one.operation].version >= one.version]
+    taken += [
+        one for one in waiting if operations[one.operation].version >= one.version and _within_limit(connection, one)
+    ]
+    return [_take(connection, replica_id, one, operations[one.operation], now) for one in taken]
+
+
+@lru_cache(maxsize=16)
+def _claimable(known: tuple[str, ...]) -> tuple[Query, Query]:
+    """Jobs of known operations whose worker died (`now`, `room`), and queued ones within their limits (`room`)."""
+    is_known = or_(false(), *(job.c.operation == name for name in known))
+    columns = [job.c[name] for name in Candidate._fields]
+    live = select(replica.c.id).where(replica.c.lease_until > bindparam("now"))
+    orphaned = select(*columns).where(
+        job.c.state == JobState.RUNNING, job.c.replica.not_in(live), is_known
+    )
+    queued = (
+        select(*columns)
         .join(job_limit, job_limit.c.key == job.c.limit_key, isouter=True)
         .where(
             job.c.state == JobState.QUEUED,
-            job.c.operation.in_(known),
+            is_known,
             or_(job_limit.c.key.is_(None), job_limit.c.running < job_limit.c.at_most),
         )
-        .order_by(job.c.seq)
-        .limit(room - len(orphans))
-    ).all()
-    taken = [row for row in orphans if operations[row.operation].version >= row.version]
-    taken += [
-        row for row in queued if operations[row.operation].version >= row.version and _within_limit(connection, row)
-    ]
-    return [_take(connection, replica_id, row, operations[row.operation], now) for row in taken]
-
-
-def _within_limit(connection: Connection, row: AnyRow) -> bool:
-    if row.at_most is None:
-        return True
-    counted = connection.execute(
-        update(job_limit)
-        .where(job_limit.c.key == row.limit_key, job_limit.c.running < job_limit.c.at_most)
-        .values(running=job_limit.c.running + 1)
     )
-    return counted.rowcount == 1
+    room = bindparam("room")
+    return Query(orphaned.order_by(job.c.seq).limit(room)), Query(queued.order_by(job.c.seq).limit(room))
 
 
-def _take(connection: Connection, replica_id: str, row: AnyRow, operation: Operation[Any, Any], now: int) -> Claimed:
+def _within_limit(connection: Connection, row: Candidate) -> bool:
+    """Whether there is a place for it, which is then taken. A key that nobody limited has places for all."""
+    if row.limit_key is None:
+        return True
+    limit = _LIMIT.first(connection, of_key=row.limit_key)
+    if limit is None:
+        return True
+    at_most, running = limit
+    if running >= at_most:
+        return False
+    _COUNT.run(connection, {"of_key": row.limit_key}, running=running + 1)
+    return True
+
+
+def _take(
+    connection: Connection, replica_id: str, row: Candidate, operation: Operation[Any, Any], now: int
+) -> Claimed:
     attempt = row.attempt + 1
-    connection.execute(
-        update(job)
-        .where(job.c.id == row.id)
-        .values(
-            state=JobState.RUNNING, replica=replica_id, attempt=attempt, started_at=row.started_at or now, ended_at=None
-        )
+    _TAKE.run(
+        connection,
+        {"of_job": row.id},
+        state=JobState.RUNNING,
+        replica=replica_id,
+        attempt=attempt,
+        started_at=row.started_at or now,
+        ended_at=None,
     )
     trail.job_event(connection, now, row.id, JobState.RUNNING, percent=row.percent)
     claimed = Claimed(
@@ -126,30 +180,33 @@ def _intent(claimed: Claimed, now: int) -> dict[str, Any]:
 
 def steps_of(connection: Connection, job_id: str) -> list[StepRecord]:
     """A job's steps in order, as the journal has them now."""
-    rows = connection.execute(
-        select(job_step.c.n, job_step.c.name, job_step.c.state, job_step.c.handle, job_step.c.result)
-        .where(job_step.c.job_id == job_id)
-        .order_by(job_step.c.n)
-    )
-    return [StepRecord(step.n, step.name, StepState(step.state), step.handle, step.result) for step in rows]
+    return [
+        StepRecord(n, name, StepState(state), handle, result)
+        for n, name, state, handle, result in _STEPS.rows(connection, of_job=job_id)
+    ]
 
 
-def prove(connection: Connection, claimed: Claimed) -> AnyRow:
-    """The job's row, if this attempt still owns it; SupersededError if not."""
-    query = select(job.c.attempt, job.c.cancel_requested, job.c.limit_key, job.c.state)
-    row: AnyRow = connection.execute(query.where(job.c.id == claimed.job_id)).one()
-    if row.attempt != claimed.attempt or row.state != JobState.RUNNING:
+def prove(connection: Connection, claimed: Claimed) -> Proof:
+    """What the job's row says, if this attempt still owns it; SupersededError if not."""
+    return _proof(claimed, _PROVE.rows(connection, of_job=claimed.job_id, of_attempt=claimed.attempt))
+
+
+def _move_on(connection: Connection, claimed: Claimed, **values: Any) -> Proof:
+    """Change the job's row, if this attempt still owns it, in the same statement; SupersededError if not."""
+    where = {"of_job": claimed.job_id, "of_attempt": claimed.attempt}
+    return _proof(claimed, _MOVE_ON.run(connection, where, **values))
+
+
+def _proof(claimed: Claimed, rows: list[tuple[Any, ...]]) -> Proof:
+    if not rows:
         raise SupersededError(claimed.job_id)
-    return row
+    return Proof(*rows[0])
 
 
-def intend(connection: Connection, claimed: Claimed, n: int, now: int) -> bool:
-    """Record that a step is about to be done; whether a cancel was asked for instead."""
-    if prove(connection, claimed).cancel_requested and not claimed.undoing:
-        return True
+def intend(connection: Connection, claimed: Claimed, n: int, now: int) -> None:
+    """Record that a step is about to be done, in a transaction that has proved that this attempt owns the job."""
     _mark(connection, claimed, n, **_intent(claimed, now))
     trail.job_event(connection, now, claimed.job_id, JobState.RUNNING, step=n, percent=_percent(claimed, n))
-    return False
 
 
 def follow(connection: Connection, claimed: Claimed, n: int, percent: int, now: int, handle: str | None) -> bool:
@@ -157,13 +214,14 @@ def follow(connection: Connection, claimed: Claimed, n: int, percent: int, now: 
     row = prove(connection, claimed)
     _mark(connection, claimed, n, percent=percent, handle=handle)
     trail.job_event(connection, now, claimed.job_id, JobState.RUNNING, step=n, step_percent=percent)
-    return bool(row.cancel_requested)
+    return row.cancel_requested
 
 
-def succeed(connection: Connection, claimed: Claimed, n: int, result: Result, now: int) -> None:
-    """Record a step's result. What the step itself records goes into the same transaction."""
+def succeed(connection: Connection, claimed: Claimed, n: int, result: Result, now: int) -> bool:
+    """Record a step's result; whether a cancel was asked for. What the step itself records goes with it."""
+    proof = _move_on(connection, claimed, percent=_percent(claimed, n + 1))
     _mark(connection, claimed, n, state=StepState.DONE, result=result, percent=100, ended_at=now, error=None)
-    connection.execute(update(job).where(job.c.id == claimed.job_id).values(percent=_percent(claimed, n + 1)))
+    return proof.cancel_requested
 
 
 def undoing(connection: Connection, claimed: Claimed, n: int, now: int) -> None:
@@ -198,8 +256,7 @@ def fail(connection: Connection, claimed: Claimed, n: int | None, error: Mapping
 
 def turn_back(connection: Connection, claimed: Claimed, now: int) -> None:
     """A cancel was asked for at a safe point: the same attempt goes back over what it did."""
-    prove(connection, claimed)
-    connection.execute(update(job).where(job.c.id == claimed.job_id).values(undoing=True))
+    _move_on(connection, claimed, undoing=True)
     trail.job_event(connection, now, claimed.job_id, JobState.RUNNING, undoing=True)
 
 
@@ -219,26 +276,21 @@ def undo_ended(connection: Connection, claimed: Claimed, left: list[str], now: i
 
 
 def _end(connection: Connection, claimed: Claimed, state: JobState, now: int, **values: Any) -> None:
-    row = prove(connection, claimed)
-    connection.execute(
-        update(job).where(job.c.id == claimed.job_id).values(state=state, ended_at=now, replica=None, **values)
-    )
-    if row.limit_key is not None:
-        free_place(connection, row.limit_key)
+    proof = _move_on(connection, claimed, state=state, ended_at=now, replica=None, **values)
+    if proof.limit_key is not None:
+        free_place(connection, proof.limit_key)
     trail.job_event(connection, now, claimed.job_id, state)
 
 
 def free_place(connection: Connection, limit_key: str) -> None:
     """One job fewer runs under this limit."""
-    connection.execute(
-        update(job_limit)
-        .where(job_limit.c.key == limit_key)
-        .values(running=case((job_limit.c.running > 0, job_limit.c.running - 1), else_=0))
-    )
+    limit = _LIMIT.first(connection, of_key=limit_key)
+    if limit is not None:
+        _COUNT.run(connection, {"of_key": limit_key}, running=max(0, limit[1] - 1))
 
 
 def _mark(connection: Connection, claimed: Claimed, n: int, **values: Any) -> None:
-    connection.execute(update(job_step).where(job_step.c.job_id == claimed.job_id, job_step.c.n == n).values(**values))
+    _MARK.run(connection, {"of_job": claimed.job_id, "of_step": n}, **values)
 
 
 def _percent(claimed: Claimed, done: int) -> int:

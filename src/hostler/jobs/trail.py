@@ -2,11 +2,14 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
 from hostler.domain.access.rights import Caller
+from hostler.store.compiled import Insert
 from hostler.store.queries.events import notify
 from hostler.store.tables import audit as audit_table
+
+_AUDIT = Insert(audit_table)
 
 
 def audit(
@@ -21,18 +24,17 @@ def audit(
     detail: Any = None,
 ) -> None:
     """Append a record of who asked for what, and what became of it."""
-    connection.execute(
-        insert(audit_table).values(
-            at=now,
-            user=caller.user_name,
-            source=caller.source,
-            action=action,
-            object=subject,
-            outcome=outcome,
-            job_id=job_id,
-            reason=caller.reason,
-            detail=detail,
-        )
+    _AUDIT.one(
+        connection,
+        at=now,
+        user=caller.user_name,
+        source=caller.source,
+        action=action,
+        object=subject,
+        outcome=outcome,
+        job_id=job_id,
+        reason=caller.reason,
+        detail=detail,
     )
 
 

@@ -9,10 +9,10 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import QueuePool
@@ -28,8 +28,18 @@ T = TypeVar("T")
 
 
 class _Waiting(NamedTuple):
+    """A unit of work, and who waits for its outcome: a coroutine."""
+
     work: Unit[Any]
-    outcome: Future[Any]
+    outcome: asyncio.Future[Any]
+
+
+class _Settled(NamedTuple):
+    """What a unit of work came to."""
+
+    outcome: asyncio.Future[Any]
+    result: Any
+    failure: Exception | None
 
 
 def _engine(path: Path, begin: str, *, query_only: bool) -> Engine:
@@ -74,13 +84,10 @@ class SqliteDatabase:
         return forget
 
     async def write(self, work: Unit[T]) -> T:
-        return await asyncio.wrap_future(self.submit(work))
-
-    def submit(self, work: Unit[T]) -> Future[T]:
         """Queue a unit of work; its exception undoes it alone, not the batch it commits with."""
-        outcome: Future[Any] = Future()
+        outcome: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._queue.put(_Waiting(work, outcome))
-        return cast(Future[T], outcome)
+        return await outcome
 
     async def read(self, query: Unit[T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, query)
@@ -117,29 +124,47 @@ class SqliteDatabase:
         return batch, True
 
     def _commit(self, batch: list[_Waiting]) -> None:
-        batch = [waiting for waiting in batch if waiting.outcome.set_running_or_notify_cancel()]
+        batch = [waiting for waiting in batch if not waiting.outcome.cancelled()]
         try:
             with self.engine.begin() as connection:
-                outcomes = [_run(connection, waiting.work) for waiting in batch]
+                settled = [_run(connection, waiting) for waiting in batch]
         except Exception as failure:  # noqa: BLE001 - whatever broke the commit is the outcome of each unit in it
-            outcomes = [(None, failure)] * len(batch)
+            settled = [_Settled(waiting.outcome, None, failure) for waiting in batch]
         # News first: who waits for an outcome must find nothing remembered from before it, such as a revoked token.
         for listener in list(self._listeners):
             listener()
-        for waiting, (result, failed) in zip(batch, outcomes, strict=True):
-            if failed is None:
-                waiting.outcome.set_result(result)
-            else:
-                waiting.outcome.set_exception(failed)
+        _tell(settled)
 
 
-def _run(connection: Connection, work: Unit[Any]) -> tuple[Any, Exception | None]:
-    connection.exec_driver_sql("SAVEPOINT unit")
+def _run(connection: Connection, waiting: _Waiting) -> _Settled:
+    # The driver's own cursor: SQLAlchemy would spend more on the savepoint than many a unit does on its work.
+    cursor = connection.connection.cursor()
+    cursor.execute("SAVEPOINT unit")
     try:
-        result = work(connection)
+        result = waiting.work(connection)
     except Exception as failure:  # noqa: BLE001 - the unit's failure is its caller's, by its future
-        connection.exec_driver_sql("ROLLBACK TO unit")
-        connection.exec_driver_sql("RELEASE unit")
-        return None, failure
-    connection.exec_driver_sql("RELEASE unit")
-    return result, None
+        cursor.execute("ROLLBACK TO unit")
+        cursor.execute("RELEASE unit")
+        return _Settled(waiting.outcome, None, failure)
+    cursor.execute("RELEASE unit")
+    return _Settled(waiting.outcome, result, None)
+
+
+def _tell(settled: list[_Settled]) -> None:
+    """Wake each event loop once, however many of its coroutines wait."""
+    loops: dict[asyncio.AbstractEventLoop, list[_Settled]] = {}
+    for one in settled:
+        loops.setdefault(one.outcome.get_loop(), []).append(one)
+    for loop, own in loops.items():
+        with suppress(RuntimeError):  # the loop has been closed: nobody waits any more
+            loop.call_soon_threadsafe(_settle, own)
+
+
+def _settle(settled: list[_Settled]) -> None:
+    for outcome, result, failure in settled:
+        if outcome.done():
+            continue
+        if failure is None:
+            outcome.set_result(result)
+        else:
+            outcome.set_exception(failure)

@@ -73,7 +73,7 @@ job_object = Table(
     Column("hold", String(8), nullable=False),
 )
 """What a job locks (`hold` = lock), or blocks because it failed and waits for a decision (block), or had (none)."""
-Index("ix_job_object_object_hold", job_object.c.object, job_object.c.hold)
+Index("ix_job_object_object_hold", job_object.c.object, job_object.c.hold, job_object.c.exclusive)
 
 job_limit = Table(
     "job_limit",

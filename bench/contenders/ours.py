@@ -1,0 +1,97 @@
+"""Our engine: every job is accepted as the API accepts it, and run by the worker beside it."""
+
+import asyncio
+import time
+import uuid
+from pathlib import Path
+
+from sqlalchemy import Connection, func, insert, select
+
+import bench.three_steps.run  # registers the operation that is run
+from bench.contenders.contest import Outcome
+from hostler.domain.access.rights import Caller, Rights
+from hostler.jobs.acceptance import Request
+from hostler.jobs.engine import Engine
+from hostler.jobs.states import JobState
+from hostler.jobs.worker import Worker
+from hostler.providers.contract import Provider
+from hostler.store.queries.access import SYSTEM_USER
+from hostler.store.sqlite import SqliteDatabase
+from hostler.store.tables import job, job_limit, metadata
+
+OPERATION = bench.three_steps.run.RunThreeSteps.name()
+CALLER = Caller(user_id=SYSTEM_USER, user_name="bench", rights=Rights(privileges=None), source="127.0.0.1")
+
+
+class NoServices:
+    """The steps that are measured need nothing."""
+
+    async def provider(self, host_id: str) -> Provider:
+        raise LookupError(host_id)
+
+
+def run(path: Path, jobs: int) -> Outcome:
+    """All of them without a limit, from the first acceptance to the last end."""
+    return asyncio.run(_run(path, jobs))
+
+
+async def _run(path: Path, jobs: int) -> Outcome:
+    database = SqliteDatabase(path)
+    metadata.create_all(database.engine)
+    worker = Worker(database, NoServices())
+    engine = Engine(database, worker)
+    await worker.start(alone=True)
+    ended = _Ended(database, jobs)
+    before = await database.write(_total_changes)
+    begun = time.perf_counter()
+    await asyncio.gather(*(engine.accept(_request(0)) for _ in range(jobs)))
+    await ended.wait()
+    seconds = time.perf_counter() - begun
+    rows_changed = await database.write(_total_changes) - before
+    await worker.stop()
+    database.close()
+    return Outcome(seconds, jobs, rows_changed)
+
+
+class _Ended:
+    """Whether all jobs have completed: looked up when the last step of the last one has run, and after each commit."""
+
+    def __init__(self, database: SqliteDatabase, jobs: int) -> None:
+        self._database, self._jobs = database, jobs
+        self._last_steps = 0
+        self._news = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        bench.three_steps.run.follow(self._count)
+        database.on_commit(lambda: loop.call_soon_threadsafe(self._news.set))
+
+    def _count(self, host: int, moment: str) -> None:
+        self._last_steps += moment == "last"
+
+    async def wait(self) -> None:
+        while True:
+            self._news.clear()
+            if self._last_steps >= self._jobs and await self._database.read(_completed) == self._jobs:
+                return
+            await self._news.wait()
+
+
+def _completed(connection: Connection) -> int:
+    query = select(func.count()).select_from(job).where(job.c.state == JobState.COMPLETED)
+    return int(connection.execute(query).scalar_one())
+
+
+def _total_changes(connection: Connection) -> int:
+    """Rows that this connection has changed; all writing is on one."""
+    return int(connection.exec_driver_sql("SELECT total_changes()").scalar_one())
+
+
+def _request(host: int) -> Request:
+    return Request(
+        job_id=str(uuid.uuid4()), operation=OPERATION, subject=None, arguments={"host": host}, caller=CALLER
+    )
+
+
+def add_limits(connection: Connection, hosts: int, at_most: int) -> None:
+    connection.execute(
+        insert(job_limit), [{"key": f"host/{n}", "at_most": at_most, "running": 0} for n in range(hosts)]
+    )
