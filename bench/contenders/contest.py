@@ -8,13 +8,17 @@ from typing import NamedTuple
 
 
 class Outcome(NamedTuple):
-    """`rows_changed` is by SQLite's own count, from the first job to the last; 0 where it was not asked."""
+    """`rows_changed` is by SQLite's own count, from the first job to the last; 0 where it was not asked.
+
+    `most_at_once` is of one host. `latest_start`: by how many places of the order in which jobs were asked for a host's
+    first job began later than it was asked for; more than the worker runs at once would be starving.
+    """
 
     seconds: float
     jobs: int
     rows_changed: int = 0
-    longest_over_limit: int = 0
-    host_lags: tuple[float, ...] = ()
+    most_at_once: int = 0
+    latest_start: int = 0
 
     @property
     def per_second(self) -> float:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 import uuid
+from collections import Counter
 from pathlib import Path
 
 from sqlalchemy import Connection, func, insert, select
@@ -21,6 +22,10 @@ from hostler.store.tables import job, job_limit, metadata
 
 OPERATION = bench.three_steps.run.RunThreeSteps.name()
 CALLER = Caller(user_id=SYSTEM_USER, user_name="bench", rights=Rights(privileges=None), source="127.0.0.1")
+AT_ONCE = 64
+LIMIT = 2
+BUSY = 10
+"""Hosts that half of all limited jobs are for."""
 
 
 class NoServices:
@@ -35,11 +40,13 @@ def run(path: Path, jobs: int) -> Outcome:
     return asyncio.run(_run(path, jobs))
 
 
+def run_limited(path: Path, jobs: int) -> Outcome:
+    """All queued before the first runs, over half as many hosts, `LIMIT` at once a host; ten hosts have half of them."""
+    return asyncio.run(_run_limited(path, jobs))
+
+
 async def _run(path: Path, jobs: int) -> Outcome:
-    database = SqliteDatabase(path)
-    metadata.create_all(database.engine)
-    worker = Worker(database, NoServices())
-    engine = Engine(database, worker)
+    database, worker, engine = _open(path)
     await worker.start(alone=True)
     ended = _Ended(database, jobs)
     before = await database.write(_total_changes)
@@ -51,6 +58,50 @@ async def _run(path: Path, jobs: int) -> Outcome:
     await worker.stop()
     database.close()
     return Outcome(seconds, jobs, rows_changed)
+
+
+async def _run_limited(path: Path, jobs: int) -> Outcome:
+    database, worker, engine = _open(path)
+    hosts = [n % BUSY for n in range(jobs // 2)] + [BUSY + n % (jobs // 2 - BUSY) for n in range(jobs - jobs // 2)]
+    await database.write(lambda connection: _add_limits(connection, set(hosts)))
+    await asyncio.gather(*(engine.accept(_request(host)) for host in hosts))
+    ended, watch = _Ended(database, jobs), _Watch(hosts)
+    bench.three_steps.run.follow(watch)
+    begun = time.perf_counter()
+    await worker.start(alone=True)
+    await ended.wait()
+    seconds = time.perf_counter() - begun
+    await worker.stop()
+    database.close()
+    return Outcome(seconds, jobs, most_at_once=watch.most, latest_start=watch.latest)
+
+
+def _open(path: Path) -> tuple[SqliteDatabase, Worker, Engine]:
+    database = SqliteDatabase(path)
+    metadata.create_all(database.engine)
+    worker = Worker(database, NoServices(), at_once=AT_ONCE)
+    return database, worker, Engine(database, worker)
+
+
+class _Watch:
+    """Told by the steps themselves: how many jobs of one host were in them at once, and how late a host was first."""
+
+    def __init__(self, hosts: list[int]) -> None:
+        self._asked = {host: place for place, host in reversed(list(enumerate(hosts)))}
+        self._in_steps: Counter[int] = Counter()
+        self._begun = 0
+        self.most = 0
+        self.latest = 0
+
+    def __call__(self, host: int, moment: str) -> None:
+        if moment == "last":
+            self._in_steps[host] -= 1
+            return
+        self._in_steps[host] += 1
+        self.most = max(self.most, self._in_steps[host])
+        if (asked := self._asked.pop(host, None)) is not None:
+            self.latest = max(self.latest, self._begun - asked)
+        self._begun += 1
 
 
 class _Ended:
@@ -91,7 +142,5 @@ def _request(host: int) -> Request:
     )
 
 
-def add_limits(connection: Connection, hosts: int, at_most: int) -> None:
-    connection.execute(
-        insert(job_limit), [{"key": f"host/{n}", "at_most": at_most, "running": 0} for n in range(hosts)]
-    )
+def _add_limits(connection: Connection, hosts: set[int]) -> None:
+    connection.execute(insert(job_limit), [{"key": f"host/{n}", "at_most": LIMIT, "running": 0} for n in sorted(hosts)])

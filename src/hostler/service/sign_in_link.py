@@ -1,6 +1,7 @@
 """`hostler sign-in-link`: a one-time link, made by whoever may read the data folder of the service."""
 
 import argparse
+import asyncio
 import sys
 import time
 from collections.abc import Sequence
@@ -25,7 +26,7 @@ def make_link(settings: ServiceSettings, url: str) -> str:
     upgrade(settings.database)
     database = SqliteDatabase(settings.database)
     try:
-        secret = database.submit(unit).result()
+        secret = asyncio.run(database.write(unit))
     finally:
         database.close()
     return f"{url}/sign-in?{urlencode({'link': secret})}"
