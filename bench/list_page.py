@@ -132,7 +132,7 @@ def _fill(path: Path, vms: int) -> str:
 
     database = SqliteDatabase(path)
     metadata.create_all(database.engine)
-    database.submit(unit).result()
+    asyncio.run(database.write(unit))
     database.close()
     return secret
 
