@@ -52,6 +52,11 @@ def _ready(
     )
 
 
+def _driver(connection: Connection) -> Any:
+    """The driver's own connection: sqlite3's or psycopg's, which execute alike."""
+    return connection.connection.driver_connection
+
+
 class Query:
     """A select with named parameters. It has no `in_`, whose text depends on its values."""
 
@@ -64,11 +69,7 @@ class Query:
         if ready is None:
             ready = _ready(self._statement, connection.dialect, (), self._statement.selected_columns)
             self._ready[connection.dialect.name] = ready
-        cursor = connection.connection.cursor()
-        cursor.execute(ready.text, ready.arguments(values))
-        rows = [ready.row(raw) for raw in cursor.fetchall()]
-        cursor.close()
-        return rows
+        return [ready.row(raw) for raw in _driver(connection).execute(ready.text, ready.arguments(values)).fetchall()]
 
     def first(self, connection: Connection, **values: Any) -> tuple[Any, ...] | None:
         rows = self.rows(connection, **values)
@@ -88,18 +89,24 @@ class Insert:
         self._ready: dict[tuple[str, ...], _Ready] = {}
 
     def one(self, connection: Connection, **values: Any) -> None:
-        self.many(connection, [values])
+        full = {**self._defaults, **values} if self._defaults else values
+        ready = self._compiled(connection, full)
+        _driver(connection).execute(ready.text, ready.arguments(full))
 
     def many(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         """Rows that all have the same columns."""
         full = [{**self._defaults, **row} for row in rows]
-        key = (connection.dialect.name, *full[0])
-        ready = self._ready.get(key)
-        if ready is None:
-            ready = self._ready[key] = _ready(insert(self._table).inline(), connection.dialect, full[0], ())
-        cursor = connection.connection.cursor()
+        ready = self._compiled(connection, full[0])
+        cursor = _driver(connection).cursor()
         cursor.executemany(ready.text, [ready.arguments(values) for values in full])
         cursor.close()
+
+    def _compiled(self, connection: Connection, row: Mapping[str, Any]) -> _Ready:
+        key = (connection.dialect.name, *row)
+        ready = self._ready.get(key)
+        if ready is None:
+            ready = self._ready[key] = _ready(insert(self._table).inline(), connection.dialect, row, ())
+        return ready
 
 
 class Update:
@@ -119,8 +126,5 @@ class Update:
         if ready is None:
             statement = self._statement.returning(*self._returning) if self._returning else self._statement
             ready = self._ready[key] = _ready(statement, connection.dialect, values, self._returning)
-        cursor = connection.connection.cursor()
-        cursor.execute(ready.text, ready.arguments({**where, **values}))
-        rows = [ready.row(raw) for raw in cursor.fetchall()] if self._returning else []
-        cursor.close()
-        return rows
+        changed = _driver(connection).execute(ready.text, ready.arguments({**where, **values}))
+        return [ready.row(raw) for raw in changed.fetchall()] if self._returning else []

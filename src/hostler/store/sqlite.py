@@ -34,6 +34,10 @@ class _Waiting(NamedTuple):
     outcome: asyncio.Future[Any]
 
 
+class _UnitFailedError(Exception):
+    """A unit raised: the batch is run again, so that it fails alone."""
+
+
 class _Settled(NamedTuple):
     """What a unit of work came to."""
 
@@ -48,7 +52,7 @@ def _engine(path: Path, begin: str, *, query_only: bool) -> Engine:
     @event.listens_for(made, "connect")
     def _configure(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-16384"):
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-4096"):
             connection.execute(f"PRAGMA {pragma}")
         if query_only:
             connection.execute("PRAGMA query_only=ON")
@@ -126,27 +130,49 @@ class SqliteDatabase:
     def _commit(self, batch: list[_Waiting]) -> None:
         batch = [waiting for waiting in batch if not waiting.outcome.cancelled()]
         try:
-            with self.engine.begin() as connection:
-                settled = [_run(connection, waiting) for waiting in batch]
-        except Exception as failure:  # noqa: BLE001 - whatever broke the commit is the outcome of each unit in it
-            settled = [_Settled(waiting.outcome, None, failure) for waiting in batch]
+            settled = self._commit_whole(batch)
+        except _UnitFailedError:
+            settled = self._commit_each(batch)
         # News first: who waits for an outcome must find nothing remembered from before it, such as a revoked token.
         for listener in list(self._listeners):
             listener()
         _tell(settled)
 
+    def _commit_whole(self, batch: list[_Waiting]) -> list[_Settled]:
+        """Nearly always all go well, and a savepoint each would cost as much as many a unit does."""
+        try:
+            with self.engine.begin() as connection:
+                return [_Settled(waiting.outcome, _run(connection, waiting.work), None) for waiting in batch]
+        except _UnitFailedError:
+            raise
+        except Exception as failure:  # noqa: BLE001 - whatever broke the commit is the outcome of each unit in it
+            return [_Settled(waiting.outcome, None, failure) for waiting in batch]
 
-def _run(connection: Connection, waiting: _Waiting) -> _Settled:
-    # The driver's own cursor: SQLAlchemy would spend more on the savepoint than many a unit does on its work.
-    cursor = connection.connection.cursor()
-    cursor.execute("SAVEPOINT unit")
+    def _commit_each(self, batch: list[_Waiting]) -> list[_Settled]:
+        """In one commit too, but each under a savepoint of its own."""
+        try:
+            with self.engine.begin() as connection:
+                return [_run_alone(connection, waiting) for waiting in batch]
+        except Exception as failure:  # noqa: BLE001 - whatever broke the commit is the outcome of each unit in it
+            return [_Settled(waiting.outcome, None, failure) for waiting in batch]
+
+
+def _run(connection: Connection, work: Unit[T]) -> T:
+    try:
+        return work(connection)
+    except Exception as failure:
+        raise _UnitFailedError from failure
+
+
+def _run_alone(connection: Connection, waiting: _Waiting) -> _Settled:
+    connection.exec_driver_sql("SAVEPOINT unit")
     try:
         result = waiting.work(connection)
     except Exception as failure:  # noqa: BLE001 - the unit's failure is its caller's, by its future
-        cursor.execute("ROLLBACK TO unit")
-        cursor.execute("RELEASE unit")
+        connection.exec_driver_sql("ROLLBACK TO unit")
+        connection.exec_driver_sql("RELEASE unit")
         return _Settled(waiting.outcome, None, failure)
-    cursor.execute("RELEASE unit")
+    connection.exec_driver_sql("RELEASE unit")
     return _Settled(waiting.outcome, result, None)
 
 
