@@ -64,10 +64,10 @@ async def _run_limited(path: Path, jobs: int) -> Outcome:
     database, worker, engine = _open(path)
     hosts = [n % BUSY for n in range(jobs // 2)] + [BUSY + n % (jobs // 2 - BUSY) for n in range(jobs - jobs // 2)]
     await database.write(lambda connection: _add_limits(connection, set(hosts)))
-    await asyncio.gather(*(engine.accept(_request(host)) for host in hosts))
     ended, watch = _Ended(database, jobs), _Watch(hosts)
     bench.three_steps.run.follow(watch)
     begun = time.perf_counter()
+    await asyncio.gather(*(engine.accept(_request(host)) for host in hosts))
     await worker.start(alone=True)
     await ended.wait()
     seconds = time.perf_counter() - begun

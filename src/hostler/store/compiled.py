@@ -5,6 +5,7 @@ same, and the statement is written for every dialect. Errors are the driver's ow
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Dialect, Select, Table, insert, update
@@ -15,24 +16,31 @@ Processor = Callable[[Any], Any]
 
 
 class _Ready(NamedTuple):
-    """A statement in one dialect's text, with its parameters in order and what turns each into the driver's value."""
+    """A statement in one dialect's text. Values are picked in C, and only those are touched that must be turned."""
 
     text: str
-    binds: tuple[tuple[str, Processor | None], ...]
+    names: tuple[str, ...]
+    pick: Callable[[Mapping[str, Any]], tuple[Any, ...]]
     fixed: Mapping[str, Any]
     positional: bool
-    results: tuple[Processor | None, ...]
+    turned: tuple[tuple[int, Processor], ...]
+    turned_back: tuple[tuple[int, Processor], ...]
 
     def arguments(self, values: Mapping[str, Any]) -> Any:
-        known = {**self.fixed, **values} if self.fixed else values
-        if self.positional:
-            return [known[name] if process is None else process(known[name]) for name, process in self.binds]
-        return {name: known[name] if process is None else process(known[name]) for name, process in self.binds}
+        found = _turn(self.pick({**self.fixed, **values} if self.fixed else values), self.turned)
+        return found if self.positional else dict(zip(self.names, found, strict=True))
 
-    def row(self, raw: Sequence[Any]) -> tuple[Any, ...]:
-        return tuple(
-            [value if process is None else process(value) for value, process in zip(raw, self.results, strict=True)]
-        )
+    def row(self, raw: tuple[Any, ...]) -> tuple[Any, ...]:
+        return _turn(raw, self.turned_back)
+
+
+def _turn(values: tuple[Any, ...], processors: tuple[tuple[int, Processor], ...]) -> tuple[Any, ...]:
+    if not processors:
+        return values
+    turned = list(values)
+    for place, process in processors:
+        turned[place] = process(turned[place])
+    return tuple(turned)
 
 
 def _ready(
@@ -40,16 +48,26 @@ def _ready(
 ) -> _Ready:
     compiled = statement.compile(dialect=dialect, column_keys=list(keys) or None)
     assert isinstance(compiled, SQLCompiler)
-    names = compiled.positiontup if compiled.positional else list(compiled.binds)
-    assert names is not None
-    types = {name: bind.type.dialect_impl(dialect) for name, bind in compiled.binds.items()}
+    names = tuple(compiled.positiontup or () if compiled.positional else compiled.binds)
+    types = [compiled.binds[name].type.dialect_impl(dialect) for name in names]
     return _Ready(
         text=str(compiled),
-        binds=tuple((name, types[name].bind_processor(dialect)) for name in names),
-        fixed={name: value for name, value in compiled.params.items() if value is not None},
+        names=names,
+        pick=itemgetter(*names) if len(names) > 1 else lambda values: tuple(values[name] for name in names),
+        fixed={name: _plain(value) for name, value in compiled.params.items() if value is not None},
         positional=bool(compiled.positional),
-        results=tuple(column.type.dialect_impl(dialect).result_processor(dialect, None) for column in returned),
+        turned=_processors(kind.bind_processor(dialect) for kind in types),
+        turned_back=_processors(column.type.dialect_impl(dialect).result_processor(dialect, None) for column in returned),
     )
+
+
+def _plain(value: Any) -> Any:
+    """The text of an enumeration's member, which drivers take more quickly."""
+    return str(value) if isinstance(value, str) else value
+
+
+def _processors(found: Iterable[Processor | None]) -> tuple[tuple[int, Processor], ...]:
+    return tuple((place, process) for place, process in enumerate(found) if process is not None)
 
 
 def _driver(connection: Connection) -> Any:
