@@ -5,8 +5,8 @@ A figure below its reach is said, and is no failure: only a bench that breaks is
 
 import argparse
 import json
-import platform
 import os
+import platform
 import sys
 import traceback
 from collections.abc import Iterator, Sequence

@@ -65,9 +65,7 @@ async def _clone(provider: KvmProvider, base: Path, folder: Path) -> float:
     """Seconds from asking for it to its being there."""
     job_id = str(uuid.uuid4())
     target, fence = folder / job_id / "disk0.qcow2", Fence(job_id=job_id, attempt=1)
-    work = CloneDisk(
-        source=str(base), source_format=DiskFormat.QCOW2, target=str(target), kind=CloneKind.LINKED
-    )
+    work = CloneDisk(source=str(base), source_format=DiskFormat.QCOW2, target=str(target), kind=CloneKind.LINKED)
     begun = time.perf_counter()
     task = await provider.start_task(fence, f"{job_id}.disk.0", work)
     spent = time.perf_counter() - begun

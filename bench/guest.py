@@ -15,8 +15,8 @@ import libvirt
 from bench.on_kvm.house import House, connect, house
 from bench.on_kvm.raw_guest import RawGuest
 from bench.row import Row
-from hostler.providers.kvm.parse_xml import parse_xml
 from hostler.domain.fabric.facts import Acceleration
+from hostler.providers.kvm.parse_xml import parse_xml
 
 
 def rows(*, rounds: int = 9) -> Iterator[Row]:

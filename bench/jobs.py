@@ -1,8 +1,8 @@
 """Three-step jobs on SQLite with `synchronous=FULL`: our engine, raw transactions of the same rows, bare DBOS.
 
-Each contender runs in a fresh process on a new file; rounds take turns, and the median counts. On the temporary folder's
-disk the commits' way to it counts as much as the engine; in memory (/dev/shm) only the engine's own work is left, the
-hardest case: it is shown beside it, since a faster disk comes closer to it.
+Each contender runs in a fresh process on a new file; rounds take turns, and the median counts. On the temporary
+folder's disk the commits' way to it counts as much as the engine; in memory (/dev/shm) only the engine's own work is
+left, the hardest case: it is shown too, since a faster disk comes closer to it.
 """
 
 import tempfile

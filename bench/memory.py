@@ -1,8 +1,8 @@
 """The service's memory: idle, and what each 1,000 VMs more cost it.
 
-The service is the real one, in a process of its own. Its fleet is 25,000 VMs on simulated hosts, which its watchers read as
-they read any host: in full, again, and with their loads. Then somebody pages through all VMs. Both services are asked the
-same, one with the fleet, one without.
+The service is the real one, in a process of its own. Its fleet is 25,000 VMs on simulated hosts, which its watchers
+read as they read any host. Then somebody pages through all VMs and exports the fleet. Both services are asked the same,
+one with the fleet, one without.
 """
 
 import os
@@ -48,7 +48,9 @@ def rows(*, hosts: int = HOSTS, vms: int = VMS) -> Iterator[Row]:
                 _add(client, fleet)
                 _read_all(client)
                 full = _resident_mib(pid)
-    yield Row("memory of the service, idle", idle, "MiB", "the limit", IDLE_MIB, idle / IDLE_MIB, 1.0, higher_is_better=False)
+    yield Row(
+        "memory of the service, idle", idle, "MiB", "the limit", IDLE_MIB, idle / IDLE_MIB, 1.0, higher_is_better=False
+    )
     each = (full - idle) * 1_000 / vms
     what = f"memory of each 1,000 VMs more, {vms:,} on {hosts} hosts"
     yield Row(what, each, "MiB", "the limit", MIB_PER_1000, each / MIB_PER_1000, 1.0, higher_is_better=False)

@@ -41,7 +41,7 @@ def run(path: Path, jobs: int) -> Outcome:
 
 
 def run_limited(path: Path, jobs: int) -> Outcome:
-    """All queued before the first runs, over half as many hosts, `LIMIT` at once a host; ten hosts have half of them."""
+    """All are queued before the first runs, for half as many hosts, `LIMIT` at once each; half are for `BUSY` hosts."""
     return asyncio.run(_run_limited(path, jobs))
 
 
@@ -137,9 +137,7 @@ def _total_changes(connection: Connection) -> int:
 
 
 def _request(host: int) -> Request:
-    return Request(
-        job_id=str(uuid.uuid4()), operation=OPERATION, subject=None, arguments={"host": host}, caller=CALLER
-    )
+    return Request(job_id=str(uuid.uuid4()), operation=OPERATION, subject=None, arguments={"host": host}, caller=CALLER)
 
 
 def _add_limits(connection: Connection, hosts: set[int]) -> None:

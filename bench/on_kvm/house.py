@@ -1,4 +1,4 @@
-"""The service's engine on an empty database, with this machine's libvirt as its host and a template of a small guest."""
+"""The service's engine on an empty database, with this machine's libvirt as its host, and a template of a guest."""
 
 import asyncio
 import socket
@@ -32,15 +32,20 @@ OPERATIONS = hostler.operations
 """Imported for what it registers."""
 CALLER = Caller(user_id=SYSTEM_USER, user_name="bench", rights=Rights(privileges=None), source="127.0.0.1")
 MEMORY_MIB = 128
+NETWORK = "default"
 
 
 def connect() -> libvirt.virConnect:
-    """This machine's libvirt. Raises YardstickMissingError without it."""
+    """This machine's libvirt, with its default network. Raises YardstickMissingError without them."""
     ensure_event_loop()
     try:
-        return libvirt.open(URI)
+        connection = libvirt.open(URI)
     except libvirt.libvirtError as error:
         raise YardstickMissingError(f"libvirt does not answer at {URI} ({error}): start libvirtd, as root") from error
+    if NETWORK not in connection.listNetworks():
+        connection.close()
+        raise YardstickMissingError(f"the network {NETWORK!r} does not run: virsh net-start {NETWORK}")
+    return connection
 
 
 class House:

@@ -8,7 +8,7 @@ from pathlib import Path
 import libvirt
 import pycdlib
 
-from bench.on_kvm.house import MEMORY_MIB
+from bench.on_kvm.house import MEMORY_MIB, NETWORK
 from hostler.domain.fabric.facts import Acceleration
 from hostler.domain.machines.spec import Disk, DiskFormat, Nic, VmSpec
 from hostler.providers.kvm.domain_xml import write_domain_xml
@@ -31,7 +31,7 @@ class RawGuest:
             cpu_count=1,
             memory_mib=MEMORY_MIB,
             disks=(Disk(path=str(self._disk), format=DiskFormat.QCOW2),),
-            nics=(Nic(mac=f"52:54:00:{number[0]:02x}:{number[1]:02x}:{number[2]:02x}", network="default"),),
+            nics=(Nic(mac=f"52:54:00:{number[0]:02x}:{number[1]:02x}:{number[2]:02x}", network=NETWORK),),
             seed_path=str(self._seed),
         )
         self._xml = write_domain_xml(spec, acceleration, frozenset())

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, false, or_, select
+from sqlalchemy import BindParameter, Connection, bindparam, false, or_, select
 
 from hostler.jobs import locks, trail
 from hostler.jobs.operation import Operation
@@ -17,7 +17,7 @@ from hostler.jobs.step import Result
 from hostler.store.compiled import Query, Update
 from hostler.store.tables import job, job_limit, job_step, replica
 
-_OF_JOB = bindparam("of_job")
+_OF_JOB: BindParameter[str] = bindparam("of_job")
 _THIS_ATTEMPT = (job.c.id == _OF_JOB, job.c.attempt == bindparam("of_attempt"), job.c.state == JobState.RUNNING)
 _PROOF = (job.c.cancel_requested, job.c.limit_key)
 _PROVE = Query(select(*_PROOF).where(*_THIS_ATTEMPT))
@@ -113,9 +113,7 @@ def _claimable(known: tuple[str, ...]) -> tuple[Query, Query]:
     is_known = or_(false(), *(job.c.operation == name for name in known))
     columns = [job.c[name] for name in Candidate._fields]
     live = select(replica.c.id).where(replica.c.lease_until > bindparam("now"))
-    orphaned = select(*columns).where(
-        job.c.state == JobState.RUNNING, job.c.replica.not_in(live), is_known
-    )
+    orphaned = select(*columns).where(job.c.state == JobState.RUNNING, job.c.replica.not_in(live), is_known)
     queued = (
         select(*columns)
         .join(job_limit, job_limit.c.key == job.c.limit_key, isouter=True)
@@ -125,7 +123,7 @@ def _claimable(known: tuple[str, ...]) -> tuple[Query, Query]:
             or_(job_limit.c.key.is_(None), job_limit.c.running < job_limit.c.at_most),
         )
     )
-    room = bindparam("room")
+    room: BindParameter[int] = bindparam("room")
     return Query(orphaned.order_by(job.c.seq).limit(room)), Query(queued.order_by(job.c.seq).limit(room))
 
 
@@ -143,9 +141,7 @@ def _within_limit(connection: Connection, row: Candidate) -> bool:
     return True
 
 
-def _take(
-    connection: Connection, replica_id: str, row: Candidate, operation: Operation[Any, Any], now: int
-) -> Claimed:
+def _take(connection: Connection, replica_id: str, row: Candidate, operation: Operation[Any, Any], now: int) -> Claimed:
     attempt = row.attempt + 1
     _TAKE.run(
         connection,

@@ -1,7 +1,7 @@
 """Statements compiled once and run past SQLAlchemy's execution, which costs many times what SQLite itself does.
 
-For the few statements that every job and every event runs through. The connection is in SQLAlchemy's transaction all the
-same, and the statement is written for every dialect. Errors are the driver's own.
+For the few statements that every job and every event runs through. The connection is in SQLAlchemy's transaction all
+the same, and the statement is written for every dialect. Errors are the driver's own.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Dialect, Select, Table, insert, update
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import ClauseElement
+from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
 Processor = Callable[[Any], Any]
 
@@ -57,7 +58,9 @@ def _ready(
         fixed={name: _plain(value) for name, value in compiled.params.items() if value is not None},
         positional=bool(compiled.positional),
         turned=_processors(kind.bind_processor(dialect) for kind in types),
-        turned_back=_processors(column.type.dialect_impl(dialect).result_processor(dialect, None) for column in returned),
+        turned_back=_processors(
+            column.type.dialect_impl(dialect).result_processor(dialect, None) for column in returned
+        ),
     )
 
 
@@ -102,7 +105,7 @@ class Insert:
         self._defaults = {
             column.key: column.default.arg
             for column in table.columns
-            if column.default is not None and column.default.is_scalar
+            if isinstance(column.default, ScalarElementColumnDefault)
         }
         self._ready: dict[tuple[str, ...], _Ready] = {}
 
