@@ -5,11 +5,12 @@ import io
 import re
 import shlex
 from collections.abc import Callable, Iterator
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
 import pytest
-from cyclopts import CycloptsError
+from cyclopts import App, CycloptsError
 
 from hostler.cli.generated import OPERATIONS
 from hostler.cli.main import build
@@ -23,6 +24,8 @@ LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 OUTSIDE = re.compile(r"[a-z][a-z0-9+.-]*:|//")
 PROMPT = re.compile(r"^\s*(?:\$ )?(?:\.venv/bin/)?(hostler .*)$")
 TARGET = re.compile(r"(?:^\s*|`)(?:sudo )?make ([a-z]+)\b")
+FILE = re.compile(r"`(\w[\w./-]*/[\w.-]+\.(?:py|json|yaml|toml|md))`")
+QUOTE = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 DECISION = re.compile(r"(\d{4})-[a-z0-9-]+\.md")
 
 Plant = Callable[[str, str], Path]
@@ -87,24 +90,33 @@ def _why_wrong(words: list[str]) -> str | None:
     """Why the real parser would not take the command; nothing is run."""
     if words[0] in offered():
         return _why_wrong_entry_point(words)
-    app = build(Session(), {}, OPERATIONS)
     try:
-        app.parse_args(words, exit_on_error=False, print_error=False)
+        _parser().parse_args(words, exit_on_error=False, print_error=False)
     except CycloptsError as error:
         return str(error) or type(error).__name__
     return None
 
 
+@cache
+def _parser() -> App:
+    return build(Session(), {}, OPERATIONS)
+
+
+@cache
+def _help_of(entry_point: str) -> str:
+    told = io.StringIO()
+    with contextlib.redirect_stdout(told), contextlib.redirect_stderr(told), contextlib.suppress(SystemExit):
+        import_module(f"hostler.service.{entry_point.replace('-', '_')}").command(["--help"])
+    return told.getvalue()
+
+
 def _why_wrong_entry_point(words: list[str]) -> str | None:
     """Entry points of the service: each option, and each word of `dev`, is in their help."""
     name, *rest = words
-    told = io.StringIO()
-    with contextlib.redirect_stdout(told), contextlib.redirect_stderr(told), contextlib.suppress(SystemExit):
-        import_module(f"hostler.service.{name.replace('-', '_')}").command(["--help"])
-    known = set(re.findall(r"--?[a-z][a-z-]*", told.getvalue()))
+    known = set(re.findall(r"--?[a-z][a-z-]*", _help_of(name)))
     options = [word.partition("=")[0] for word in rest if word.startswith("-")]
     unknown = [option for option in options if option not in known]
-    if name == "dev" and f"hostler dev {rest[0]}" not in told.getvalue():
+    if name == "dev" and f"hostler dev {rest[0]}" not in _help_of(name):
         unknown.append(rest[0])
     return f"it has no {', '.join(unknown)}" if unknown else None
 
@@ -118,6 +130,32 @@ def unknown_targets(house: Path, makefile: str) -> list[str]:
         for target in TARGET.findall(line)
         if target not in known
     ]
+
+
+def gone_files(house: Path) -> list[str]:
+    """Files that pages name and that are not there. A decision tells of its day, and may name what is gone."""
+    known = {
+        f"/{path.relative_to(house)}" for folder in ("src", "tests", "bench", "docs") for path in _files(house, folder)
+    }
+    return [
+        f"{file.relative_to(house)}: {name}"
+        for file in documents(house)
+        if file.parent.name != "decisions"
+        for name in FILE.findall(file.read_text())
+        if not any(path.endswith(f"/{name}") for path in known)
+    ]
+
+
+def _files(house: Path, folder: str) -> Iterator[Path]:
+    return (path for path in (house / folder).rglob("*") if path.suffix in {".py", ".json", ".yaml", ".md", ".toml"})
+
+
+def changed_quotes(house: Path) -> list[str]:
+    """Python that ARCHITECTURE.md quotes stands in the product word for word, paragraph by paragraph."""
+    page = house / "ARCHITECTURE.md"
+    sources = [path.read_text() for path in (house / "src").rglob("*.py")]
+    quoted = [part.strip("\n") for block in QUOTE.findall(page.read_text()) for part in block.split("\n\n")]
+    return [part.splitlines()[0] for part in quoted if part and not any(part in source for source in sources)]
 
 
 def ill_numbered_decisions(house: Path) -> list[str]:
@@ -159,6 +197,14 @@ def test_every_command_is_understood(house: Path) -> None:
 
 def test_every_make_target_exists(house: Path) -> None:
     assert unknown_targets(house, (house / "Makefile").read_text()) == []
+
+
+def test_every_named_file_exists(house: Path) -> None:
+    assert gone_files(house) == []
+
+
+def test_quoted_code_is_the_code(house: Path) -> None:
+    assert changed_quotes(house) == []
 
 
 def test_decisions_are_numbered(house: Path) -> None:
@@ -203,6 +249,18 @@ def test_commands_are_read_over_lines_and_not_from_prose() -> None:
 
 def test_an_unknown_target_is_seen(plant: Plant) -> None:
     assert unknown_targets(plant("README.md", "Call `make tea`.\n"), "run:\n") == ["README.md: make tea"]
+
+
+def test_a_file_that_is_gone_is_seen(plant: Plant) -> None:
+    plant("src/hostler/jobs/worker.py", "")
+    house = plant("README.md", "See `jobs/worker.py`, `hostler/jobs/worker.py` and `jobs/driver.py`.\n")
+    assert gone_files(house) == ["README.md: jobs/driver.py"]
+
+
+def test_a_quote_that_is_not_the_code_any_more_is_seen(plant: Plant) -> None:
+    plant("src/hostler/jobs/worker.py", "def work():\n    return 1\n\n\ndef rest():\n    return 2\n")
+    house = plant("ARCHITECTURE.md", "```python\ndef work():\n    return 1\n\n\ndef rest():\n    return 3\n```\n")
+    assert changed_quotes(house) == ["def rest():"]
 
 
 def test_a_gap_between_decisions_is_seen(plant: Plant) -> None:
