@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0001_ac65bac7"
+revision = "0001_c37bf546"
 down_revision = None
 
 
@@ -17,6 +17,7 @@ def upgrade() -> None:
     _host()
     _job()
     _job_limit()
+    _lease()
     _library_object()
     _library_share()
     _load_average()
@@ -207,6 +208,16 @@ def _job_limit() -> None:
         sa.Column("at_most", sa.Integer(), nullable=False),
         sa.Column("running", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_job_limit")),
+    )
+
+
+def _lease() -> None:
+    op.create_table(
+        "lease",
+        sa.Column("name", sa.String(length=32), nullable=False),
+        sa.Column("holder", sa.String(length=36), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_lease")),
     )
 
 
