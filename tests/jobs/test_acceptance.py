@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -34,7 +35,8 @@ def broken(*_: Any, **__: Any) -> None:
 async def test_a_fault_in_any_part_writes_nothing_at_all(
     house: House, world: World, operations: Operations, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
-    operation = operations.make(world.three(), **({"accepted": broken} if part == "accepted" else {}))
+    hooks: dict[str, Any] = {"accepted": broken} if part == "accepted" else {}
+    operation = operations.make(world.three(), **hooks)
     before = house.content()
     for room, name in ((acceptance, "insert"), (locks, "take"), (trail, "audit"), (trail, "job_event")):
         if name == part:
@@ -115,13 +117,7 @@ def about_a_vm(operations: Operations, world: World) -> str:
 
 
 async def call(house: House, operation: str, subject: str) -> str:
-    return await house.engine.accept(msgspec_replace(house.request(operation), subject))
-
-
-def msgspec_replace(request: acceptance.Request, subject: str) -> acceptance.Request:
-    return acceptance.Request(
-        job_id=request.job_id, operation=request.operation, subject=subject, arguments={}, caller=request.caller
-    )
+    return await house.engine.accept(replace(house.request(operation), subject=subject))
 
 
 async def test_references(house: House, world: World, operations: Operations) -> None:

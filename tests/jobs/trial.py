@@ -69,13 +69,12 @@ class World:
         self.log: list[str] = []
         self.tasks: dict[str, Task] = {}
         self.before: dict[str, Trigger] = {}
-        self._attempts: dict[str, int] = {}
+        self.attempts: Counter[str] = Counter()
 
     def admit(self, fence: Fence) -> None:
-        newest = self._attempts.setdefault(fence.job_id, fence.attempt)
-        if fence.attempt < newest:
+        if fence.attempt < self.attempts[fence.job_id]:
             raise Fenced("a later attempt was here")
-        self._attempts[fence.job_id] = fence.attempt
+        self.attempts[fence.job_id] = fence.attempt
 
     def _trigger(self, what: str, at: At) -> None:
         trigger = self.before.get(what)
