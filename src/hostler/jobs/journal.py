@@ -23,7 +23,7 @@ class SupersededError(Exception):
 
 @dataclass(slots=True)
 class StepRecord:
-    """A step as the journal has it."""
+    """A step as the journal has it. A result stands from the transaction that recorded it to the one that undid it."""
 
     n: int
     name: str
@@ -53,14 +53,25 @@ class Claimed:
 
 
 def claim(
-    connection: Connection, replica_id: str, operations: Mapping[str, Operation[Any, Any]], room: int, now: int
+    connection: Connection,
+    replica_id: str,
+    operations: Mapping[str, Operation[Any, Any]],
+    room: int,
+    now: int,
+    at_work: Collection[str] = (),
 ) -> list[Claimed]:
-    """Take up to `room` jobs: first those whose worker died, then queued ones, oldest first, within their limits."""
-    known = list(operations)
+    """Take up to `room` jobs: first those that nobody works on, then queued ones, oldest first, within their limits.
+
+    Nobody works on a job whose worker died, nor on one of ours that is not among those `at_work`.
+    """
+    known = or_(
+        *((job.c.operation == name) & (job.c.version <= operation.version) for name, operation in operations.items())
+    )
     live = select(replica.c.id).where(replica.c.lease_until > now)
+    dropped = (job.c.replica == replica_id) & job.c.id.not_in(list(at_work))
     orphans = connection.execute(
         select(job)
-        .where(job.c.state == JobState.RUNNING, job.c.replica.not_in(live), job.c.operation.in_(known))
+        .where(job.c.state == JobState.RUNNING, or_(job.c.replica.not_in(live), dropped), known)
         .order_by(job.c.seq)
         .limit(room)
     ).all()
@@ -69,16 +80,13 @@ def claim(
         .join(job_limit, job_limit.c.key == job.c.limit_key, isouter=True)
         .where(
             job.c.state == JobState.QUEUED,
-            job.c.operation.in_(known),
+            known,
             or_(job_limit.c.key.is_(None), job_limit.c.running < job_limit.c.at_most),
         )
         .order_by(job.c.seq)
         .limit(room - len(orphans))
     ).all()
-    taken = [row for row in orphans if operations[row.operation].version >= row.version]
-    taken += [
-        row for row in queued if operations[row.operation].version >= row.version and _within_limit(connection, row)
-    ]
+    taken = [*orphans, *(row for row in queued if _within_limit(connection, row))]
     return [_take(connection, replica_id, row, operations[row.operation], now) for row in taken]
 
 
@@ -103,7 +111,7 @@ def _take(connection: Connection, replica_id: str, row: AnyRow, operation: Opera
         )
     )
     trail.job_event(connection, now, row.id, JobState.RUNNING, percent=row.percent)
-    claimed = Claimed(
+    return Claimed(
         job_id=row.id,
         attempt=attempt,
         round=row.round,
@@ -115,9 +123,12 @@ def _take(connection: Connection, replica_id: str, row: AnyRow, operation: Opera
         token_id=row.token_id,
         cancelled=row.cancel_requested,
     )
+
+
+def begin(connection: Connection, claimed: Claimed, now: int) -> None:
+    """Record the intent of the first step to be done, in the transaction that claims the job."""
     if not claimed.undoing and not claimed.cancelled and claimed.open_steps:
         _mark(connection, claimed, claimed.open_steps[0].n, **_intent(claimed, now))
-    return claimed
 
 
 def _intent(claimed: Claimed, now: int) -> dict[str, Any]:
@@ -155,7 +166,7 @@ def intend(connection: Connection, claimed: Claimed, n: int, now: int) -> bool:
 def follow(connection: Connection, claimed: Claimed, n: int, percent: int, now: int, handle: str | None) -> bool:
     """Record how far a long step is and by what handle it is followed; whether a cancel was asked for."""
     row = prove(connection, claimed)
-    _mark(connection, claimed, n, percent=percent, handle=handle)
+    _mark(connection, claimed, n, percent=percent, handle=handle, error=None)
     trail.job_event(connection, now, claimed.job_id, JobState.RUNNING, step=n, step_percent=percent)
     return bool(row.cancel_requested)
 
@@ -187,11 +198,17 @@ def complete(connection: Connection, claimed: Claimed, results: Mapping[str, Res
 
 
 def fail(connection: Connection, claimed: Claimed, n: int | None, error: Mapping[str, Any], now: int) -> None:
-    """A step raised: the job stops where it is; its objects wait for a decision."""
+    """A step raised: the job stops where it is and names what stands; its objects wait for a decision."""
     if n is not None:
         failed = StepState.FAILED if not claimed.undoing else StepState.UNDOING
         _mark(connection, claimed, n, state=failed, error=str(error["message"]), ended_at=now)
-    _end(connection, claimed, JobState.FAILED, now, error=dict(error))
+    standing = touched(steps_of(connection, claimed.job_id))
+    left = [
+        leaves(claimed.plan)
+        for step in reversed(standing)
+        if (leaves := claimed.operation.step(step.name).leaves) is not None
+    ]
+    _end(connection, claimed, JobState.FAILED, now, error={**error, "left": left})
     locks.block(connection, claimed.job_id)
     claimed.operation.failed(connection, claimed.plan, now)
 

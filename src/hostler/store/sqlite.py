@@ -5,6 +5,7 @@ disk, the next gathers. `synchronous=FULL`: a committed transaction survives a p
 """
 
 import asyncio
+import logging
 import queue
 import sqlite3
 import threading
@@ -24,7 +25,17 @@ BATCH_LIMIT = 256
 
 READERS = 4
 
+log = logging.getLogger(__name__)
+
 T = TypeVar("T")
+
+
+class ClosedError(Exception):
+    """The database was closed: nothing more is written."""
+
+
+class UnsafeFileError(Exception):
+    """The file cannot keep what is committed; the message says why, and what to do."""
 
 
 class _Waiting(NamedTuple):
@@ -40,6 +51,7 @@ def _engine(path: Path, begin: str, *, query_only: bool) -> Engine:
         connection.isolation_level = None
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-16384"):
             connection.execute(f"PRAGMA {pragma}")
+        _prove_durable(connection, path)
         if query_only:
             connection.execute("PRAGMA query_only=ON")
 
@@ -48,6 +60,16 @@ def _engine(path: Path, begin: str, *, query_only: bool) -> Engine:
         connection.exec_driver_sql(begin)
 
     return made
+
+
+def _prove_durable(connection: sqlite3.Connection, path: Path) -> None:
+    """SQLite answers a pragma that it cannot follow with what it does instead, and no error."""
+    found = {name: connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")}
+    if found != {"journal_mode": "wal", "synchronous": 2}:
+        raise UnsafeFileError(
+            f"{path} cannot be kept safely: SQLite runs with {found} where it needs a write-ahead log and full "
+            "synchronisation. Put the data folder on a local file system."
+        )
 
 
 class SqliteDatabase:
@@ -59,6 +81,8 @@ class SqliteDatabase:
         self._snapshots = _engine(path, "BEGIN", query_only=True)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="reader")
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._door = threading.Lock()
+        self._closed = False
         self._listeners: list[Callable[[], object]] = []
         self._thread = threading.Thread(target=self._write_batches, name="writer", daemon=True)
         self._thread.start()
@@ -77,9 +101,12 @@ class SqliteDatabase:
         return await asyncio.wrap_future(self.submit(work))
 
     def submit(self, work: Unit[T]) -> Future[T]:
-        """Queue a unit of work; its exception undoes it alone, not the batch it commits with."""
+        """Queue a unit of work; its exception undoes it alone. ClosedError once the database is closed."""
         outcome: Future[Any] = Future()
-        self._queue.put(_Waiting(work, outcome))
+        with self._door:
+            if self._closed:
+                raise ClosedError(f"{self.path} is closed")
+            self._queue.put(_Waiting(work, outcome))
         return cast(Future[T], outcome)
 
     async def read(self, query: Unit[T]) -> T:
@@ -91,7 +118,9 @@ class SqliteDatabase:
 
     def close(self) -> None:
         """Finish what is queued, then close."""
-        self._queue.put(None)
+        with self._door:
+            self._closed = True
+            self._queue.put(None)
         self._thread.join()
         self._readers.shutdown()
         self.engine.dispose()
@@ -124,13 +153,19 @@ class SqliteDatabase:
         except Exception as failure:  # noqa: BLE001 - whatever broke the commit is the outcome of each unit in it
             outcomes = [(None, failure)] * len(batch)
         # News first: who waits for an outcome must find nothing remembered from before it, such as a revoked token.
-        for listener in list(self._listeners):
-            listener()
+        self._tell()
         for waiting, (result, failed) in zip(batch, outcomes, strict=True):
             if failed is None:
                 waiting.outcome.set_result(result)
             else:
                 waiting.outcome.set_exception(failed)
+
+    def _tell(self) -> None:
+        for listener in list(self._listeners):
+            try:
+                listener()
+            except Exception:  # a listener may be of an event loop that is gone: the writer must outlive it
+                log.exception("a listener to commits failed")
 
 
 def _run(connection: Connection, work: Unit[Any]) -> tuple[Any, Exception | None]:
