@@ -25,12 +25,19 @@ def upgrade(path: Path, scripts: Path = FOLDER) -> None:
     changed, when the schema is newer than this code. Whatever else goes wrong leaves the database as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    _keep_private(path)
     engine = engine_of(path)
     try:
         with engine.connect() as connection:
             _upgrade(connection, path, scripts)
     finally:
         engine.dispose()
+
+
+def _keep_private(path: Path) -> None:
+    """The database is for its owner alone; SQLite gives its other files the same rights."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    path.chmod(0o600)
 
 
 def engine_of(path: Path) -> Engine:
