@@ -27,7 +27,7 @@ async def there(house: House) -> bool:
 async def test_what_was_only_intended_is_not_taken_back(house: House, world: World, operations: Operations) -> None:
     """Taking back a deletion that never was would put a second row beside the first."""
     await house.database.write(lambda connection: put(connection, None))
-    step = RecordStep[Any](name="row", title="row", record=remove, unrecord=put)
+    step = RecordStep(name="row", title="row", record=remove, unrecord=put)
     gate = Gate("row", "intent")
     killed = await house.worker(gate)
     job_id = await house.accept(operations.make((world.step("one"), step, world.step("two"))))
@@ -53,7 +53,7 @@ async def test_what_is_recorded_is_not_recorded_again(
         remove(connection, at)
 
     world.before["do two"] = once(RuntimeError("planted"))
-    step = RecordStep[Any](name="row", title="row", record=put, unrecord=unrecord)
+    step = RecordStep(name="row", title="row", record=put, unrecord=unrecord)
     await house.worker()
     row = await house.run(operations.make((step, world.step("two"))))
     await house.engine.undo(row.id, CALLER)
