@@ -139,11 +139,12 @@ async def test_who_loses_the_lease_stops_its_work(
     house: House, world: World, operations: Operations, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     monkeypatch.setattr(worker_module, "RENEW_SECONDS", 0.01)
-    monkeypatch.setattr(worker_module, "LEASE_SECONDS", 0.05)
     gate = Gate("two", "effect")
     worker = await house.worker(gate)
     job_id = await house.accept(operations.make(world.three()))
     await gate.reached.wait()
+    # Only now: on a slow disk so short a lease would be lost before the work begins.
+    monkeypatch.setattr(worker_module, "LEASE_SECONDS", 0.05)
     if how == "was taken away":
         await house.write(delete(replica))
     else:
