@@ -1,6 +1,6 @@
 """The OpenAPI document is a golden file that only grows.
 
-After an addition, `HOSTLER_GROW=1 pytest tests/api/test_openapi.py` writes it; what breaks clients is refused.
+After an addition, `UPDATE_GOLDEN=1 pytest tests/api/test_openapi.py` writes it; what breaks clients is refused.
 """
 
 import copy
@@ -28,12 +28,12 @@ def golden() -> dict[str, Any]:
 async def test_the_document_only_grows(anonymous: httpx2.AsyncClient) -> None:
     now = (await anonymous.get("/api/v1/openapi.json")).json()
     written = json.dumps(now, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-    if not GOLDEN.exists() and os.environ.get("HOSTLER_GROW"):
+    if not GOLDEN.exists() and os.environ.get("UPDATE_GOLDEN"):
         GOLDEN.write_text(written)
     assert breaks(golden(), now) == []
-    if os.environ.get("HOSTLER_GROW"):
+    if os.environ.get("UPDATE_GOLDEN"):
         GOLDEN.write_text(written)
-    assert now == golden(), "it has grown: review it, and write it with HOSTLER_GROW=1"
+    assert now == golden(), "it has grown: review it, and write it with UPDATE_GOLDEN=1"
 
 
 async def test_it_is_3_1_and_every_reference_resolves(site: Any) -> None:

@@ -194,23 +194,25 @@ def test_clock_set_back_does_not_make_new_facts_look_old() -> None:
     assert [clock() for _ in range(4)] == [121, 122, 123, 200]
 
 
-@pytest.mark.parametrize("hold_state", ["none", "block"])
-def test_ended_jobs_and_old_news_are_forgotten_but_never_the_audit(database: SqliteDatabase, hold_state: str) -> None:
+@pytest.mark.parametrize("resolution", ["dismissed", None])
+def test_ended_jobs_and_old_news_are_forgotten_but_never_the_audit(
+    database: SqliteDatabase, resolution: str | None
+) -> None:
     day = 86_400 * SECOND
     now = 1000 * day
     keep = Retention(jobs_days=90, events_days=7)
 
     def unit(connection: Connection) -> tuple[Any, ...]:
         old = hold(connection, A, 0, state="failed", ended_at=now - 91 * day)
+        connection.execute(update(job).where(job.c.id == old).values(resolution=resolution))
         young = hold(connection, B, 0, state="completed", ended_at=now - 89 * day)
-        connection.exec_driver_sql("UPDATE job_object SET hold = ? WHERE job_id = ?", (hold_state, old))
         for at in (now - 8 * day, now - 6 * day):
             connection.execute(insert(event).values(at=at, kind="vm", object_id=A, body={}))
         connection.execute(insert(audit).values(at=0, user="u", source="s", action="a", object="o", outcome="accepted"))
         while prune(connection, keep, now):
             pass
         jobs = set(connection.execute(select(job.c.id)).scalars())
-        assert jobs == ({young} if hold_state == "none" else {young, old})
+        assert jobs == ({young} if resolution else {young, old})
         return (
             connection.execute(select(func.count()).select_from(event)).scalar(),
             connection.execute(select(func.count()).select_from(audit)).scalar(),

@@ -213,7 +213,7 @@ OPERATIONS: tuple[OperationWords, ...] = (
         title="virtual machine",
         verb="delete",
         cmdlet="Remove-SCVirtualMachine",
-        help="Delete a stopped VM and its files. Nothing brings them back.",
+        help="Delete a stopped VM and its files, or take a missing one off the list. Nothing brings them back.",
         makes_new=False,
         options=(),
     ),

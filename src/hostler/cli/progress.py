@@ -41,7 +41,7 @@ def finish(session: Session, job: "Job", output: Output, *, wait: bool, taken_ba
         session.out.print(f"{visible(job.title)}: job {job.id} is {job.state}", soft_wrap=True)
         return Exit.OK
     if output == "table":
-        session.out.print(f"{visible(job.title)}: {job.state} (job {job.id})", soft_wrap=True)
+        session.out.print(f"{visible(job.title)}: {job.resolution or job.state} (job {job.id})", soft_wrap=True)
     else:
         document(session, job.document(), output)
     if not wait or job.succeeded or (taken_back and (job.state == "cancelled" or job.resolution == "undone")):

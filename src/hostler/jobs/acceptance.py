@@ -61,6 +61,7 @@ class SameKeyOtherCallError(NotAcceptedError):
 
 def plan(connection: Connection, request: Request, now: int) -> Planned:
     """All of acceptance but the writing: this is also the dry run."""
+    refuse_unstorable(request)
     operation = Operation.registry[request.operation]
     if not request.caller.rights.allow(operation.privilege):
         raise ForbiddenError(
@@ -83,17 +84,17 @@ def plan(connection: Connection, request: Request, now: int) -> Planned:
 
 def accept(connection: Connection, request: Request, now: int) -> str:
     """Write the job and all that belongs to it; the job's id. Called again with the same key, it only answers."""
-    fingerprint = request.fingerprint
     known = _KNOWN.first(connection, of_job=request.job_id)
     if known is not None:
-        if known != (fingerprint,):
+        refuse_unstorable(request)
+        if known != (request.fingerprint,):
             raise SameKeyOtherCallError(
                 f"The key {request.job_id} was already used for a different call.", "Use a new Idempotency-Key."
             )
         return request.job_id
     planned = plan(connection, request, now)
-    root_id = _root(connection, request)
-    _insert_job(connection, request, fingerprint, planned, root_id, now)
+    root_id = root_of(connection, request)
+    _insert_job(connection, request, planned, root_id, now)
     prepared = planned.prepared
     locks.take(connection, request.job_id, root_id, prepared.exclusive, prepared.shared)
     planned.operation.accepted(connection, prepared.plan, request.job_id, now)
@@ -110,15 +111,17 @@ def accept(connection: Connection, request: Request, now: int) -> str:
     return request.job_id
 
 
-def _root(connection: Connection, request: Request) -> str:
+def root_of(connection: Connection, request: Request) -> str:
+    """The topmost job that the call is a part of: itself, or that of its parent."""
     if request.parent_id is None:
         return request.job_id
-    return str(connection.execute(select(job.c.root_id).where(job.c.id == request.parent_id)).scalar_one())
+    root: str | None = connection.execute(select(job.c.root_id).where(job.c.id == request.parent_id)).scalar()
+    if root is None:
+        raise UnknownObjectError(f"There is no job {request.parent_id} that this one could be a part of.")
+    return root
 
 
-def _insert_job(
-    connection: Connection, request: Request, fingerprint: str, planned: Planned, root_id: str, now: int
-) -> None:
+def _insert_job(connection: Connection, request: Request, planned: Planned, root_id: str, now: int) -> None:
     prepared, operation = planned.prepared, planned.operation
     _JOB.one(
         connection,
@@ -143,7 +146,7 @@ def _insert_job(
         reason=request.caller.reason,
         call=planned.call,
         plan=prepared.plan,
-        request_hash=fingerprint,
+        request_hash=request.fingerprint,
         changes=list(prepared.changes),
         percent=0,
         created_at=now,
@@ -167,7 +170,6 @@ def _insert_job(
 
 
 def _parse(operation: Operation[Any, Any], arguments: dict[str, Any]) -> Params:
-    _refuse_unstorable(arguments, operation.name())
     try:
         return operation.Params.model_validate(arguments)  # type: ignore[no-any-return]  # registry of Any
     except ValidationError as invalid:
@@ -179,16 +181,23 @@ def _parse(operation: Operation[Any, Any], arguments: dict[str, Any]) -> Params:
         raise InvalidError(f"{operation.name()} was not understood: {told}.", problems=problems) from invalid
 
 
-def _refuse_unstorable(value: Any, where: str) -> None:
+def refuse_unstorable(request: Request) -> None:
     """NUL and lone surrogates can be stored in no database, file name or script: refused at the door."""
+    _refuse_unstorable(request.arguments, request.operation)
+    _refuse_unstorable(request.subject, f"the subject of {request.operation}")
+    _refuse_unstorable(request.caller.reason, f"the reason for {request.operation}")
+
+
+def _refuse_unstorable(value: Any, where: str) -> None:
     if isinstance(value, dict):
         for key, inner in value.items():
             _refuse_unstorable(key, where)
             _refuse_unstorable(inner, f"{where}.{key}")
-    elif isinstance(value, list):
+    elif isinstance(value, list | tuple):
         for inner in value:
             _refuse_unstorable(inner, where)
     elif isinstance(value, str) and ("\0" in value or not _encodable(value)):
+        where = where.encode(errors="replace").decode().replace("\0", "?")
         raise InvalidError(f"{where} has a character that no script can carry (NUL or a lone surrogate).")
 
 

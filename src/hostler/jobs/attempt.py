@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 
 from hostler.jobs import journal
+from hostler.jobs.errors import INTERNAL_ERROR
 from hostler.jobs.journal import Claimed, StepRecord, SupersededError
 from hostler.jobs.states import StepState
 from hostler.jobs.step import AnyStep, LongStep, Lost, Progress, RecordStep, Result, Services, Step, StepContext
@@ -56,9 +57,8 @@ class Attempt:
         self._claimed = claimed
         self._patience = patience_seconds
         self._border = border
-        self._results: dict[str, Result] = {
-            step.name: step.result or {} for step in claimed.steps if step.state is StepState.DONE
-        }
+        self._results: dict[str, Result] = {step.name: step.result for step in claimed.steps if step.result is not None}
+        self._silent_since: float | None = None
 
     async def run(self) -> None:
         try:
@@ -110,6 +110,7 @@ class Attempt:
         pause, told = PauseBetweenReads(), None
         while True:
             seen = await step.follow(context, record.handle)
+            self._silent_since = None
             if isinstance(seen, dict):
                 return seen
             if isinstance(seen, Lost):
@@ -117,7 +118,7 @@ class Attempt:
                 if found is not None:
                     return found
                 record.handle = await step.start(context)
-                continue
+                seen, told = Progress(0), None
             if told == seen:
                 cancelled = await self._cancel_requested()
             else:
@@ -143,7 +144,7 @@ class Attempt:
 
         def unit(connection: Connection) -> bool:
             cancel_requested = journal.succeed(connection, self._claimed, record.n, result, now)
-            if step.record is not None:
+            if step.record is not None and not (isinstance(step, RecordStep) and record.result is not None):
                 step.record(connection, self._context(), result)
             if following is None:
                 journal.complete(connection, self._claimed, self._results, now)
@@ -209,15 +210,17 @@ class Attempt:
     async def _patiently(self, record: StepRecord, work: Callable[[], Awaitable[T]]) -> T:
         """Do it; while the host does not answer nothing is known, so wait, look again, and only then give up."""
         loop = asyncio.get_running_loop()
-        deadline, pause, told = loop.time() + self._patience, PauseBetweenReads(), False
+        self._silent_since, pause = None, PauseBetweenReads()
         while True:
             try:
                 return await work()
             except HostNotResponding as silence:
-                if loop.time() >= deadline:
+                new = self._silent_since is None
+                self._silent_since = self._silent_since or loop.time()
+                if loop.time() >= self._silent_since + self._patience:
                     raise
-                if not told:
-                    told = True
+                if new:
+                    pause = PauseBetweenReads()
                     message = f"Waiting for the host: {silence.message}"
                     await self._database.write(
                         partial(
@@ -237,19 +240,12 @@ class Attempt:
 
     def _told(self, record: StepRecord, failure: Exception) -> dict[str, Any]:
         known = isinstance(failure, ProviderError)
-        steps = [step for step in self._claimed.steps if step.state is StepState.DONE or step.n == record.n]
-        left = [
-            leaves(self._claimed.plan)
-            for step in steps
-            if (leaves := self._claimed.operation.step(step.name).leaves) is not None
-        ]
         return {
             "step": record.name,
-            "code": failure.code if isinstance(failure, ProviderError) else "internal_error",
+            "code": failure.code if isinstance(failure, ProviderError) else INTERNAL_ERROR,
             "message": str(failure) if known else f"{type(failure).__name__}: {failure}",
             "remedy": failure.remedy if isinstance(failure, ProviderError) else "",
             "next": failure.next if isinstance(failure, ProviderError) else Next.REPORT_BUG,
-            "left": left,
         }
 
     def _context(self) -> StepContext[Any]:

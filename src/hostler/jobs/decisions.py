@@ -4,11 +4,14 @@ from sqlalchemy import Connection, exists, select, update
 
 from hostler.domain.access.rights import Caller
 from hostler.jobs import locks, trail
-from hostler.jobs.errors import ConflictError, ForbiddenError, UnknownObjectError
+from hostler.jobs.errors import INTERNAL_ERROR, ConflictError, ForbiddenError, UnknownObjectError
 from hostler.jobs.operation import Operation
 from hostler.jobs.states import UNRESOLVED, JobState, Resolution, StepState
+from hostler.providers.errors import HostNotResponding
 from hostler.store.database import AnyRow
 from hostler.store.tables import job, job_object, job_step
+
+_ENDS_OF_NO_TASK = frozenset({HostNotResponding.code, ForbiddenError.code, INTERNAL_ERROR})
 
 
 def cancel(connection: Connection, job_id: str, caller: Caller, now: int) -> None:
@@ -40,10 +43,11 @@ def restart(connection: Connection, job_id: str, caller: Caller, now: int) -> No
         .where(job_step.c.job_id == job_id, job_step.c.state == StepState.UNDONE)
         .values(state=StepState.PLANNED)
     )
-    connection.execute(
-        update(job_step).where(job_step.c.job_id == job_id, job_step.c.state != StepState.DONE).values(handle=None)
-    )
-    connection.execute(update(job).where(job.c.id == job_id).values(round=job.c.round + 1))
+    if not _may_still_go_on(row):
+        connection.execute(
+            update(job_step).where(job_step.c.job_id == job_id, job_step.c.state != StepState.DONE).values(handle=None)
+        )
+        connection.execute(update(job).where(job.c.id == job_id).values(round=job.c.round + 1))
     _queue_again(connection, row, caller, now, undoing=False)
 
 
@@ -63,12 +67,27 @@ def dismiss(connection: Connection, job_id: str, caller: Caller, now: int) -> No
     trail.audit(connection, caller, now, "job.dismiss", row.title, "accepted", job_id=job_id)
 
 
+def _may_still_go_on(row: AnyRow) -> bool:
+    """Whether a task may still run that the job gave up without its end: it is followed, never started beside it."""
+    return not row.undoing and (row.error or {}).get("code") in _ENDS_OF_NO_TASK
+
+
 def _queue_again(connection: Connection, row: AnyRow, caller: Caller, now: int, *, undoing: bool) -> None:
     locks.take_again(connection, row.id, row.root_id)
     connection.execute(
         update(job)
         .where(job.c.id == row.id)
-        .values(state=JobState.QUEUED, undoing=undoing, cancel_requested=False, error=None, ended_at=None)
+        .values(
+            state=JobState.QUEUED,
+            undoing=undoing,
+            cancel_requested=False,
+            error=None,
+            ended_at=None,
+            user_id=caller.user_id,
+            user=caller.user_name,
+            token_id=caller.token_id,
+            source=caller.source,
+        )
     )
     operation = Operation.registry[row.operation]
     operation.resumed(connection, operation.read_plan(row.plan), now)

@@ -59,7 +59,7 @@ class Engine:
             planned = acceptance.plan(connection, request, now)
             prepared = planned.prepared
             exclusive, shared = sorted(prepared.exclusive), sorted(prepared.shared)
-            locks.check(connection, request.job_id, exclusive, shared)
+            locks.check(connection, acceptance.root_of(connection, request), exclusive, shared)
             return DryRun(
                 title=prepared.title,
                 call=planned.call,

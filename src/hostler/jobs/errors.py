@@ -2,6 +2,9 @@
 
 from hostler.providers.errors import Next
 
+INTERNAL_ERROR = "internal_error"
+"""The code of a step that raised what nobody foresaw."""
+
 
 class NotAcceptedError(Exception):
     """The call was refused and nothing was changed."""

@@ -58,13 +58,17 @@ class Candidate(NamedTuple):
     started_at: int | None
 
 
+_CANDIDATE_COLUMNS = [job.c[name] for name in Candidate._fields]
+_CANDIDATE = Query(select(*_CANDIDATE_COLUMNS).where(job.c.id == _OF_JOB))
+
+
 class SupersededError(Exception):
     """A later attempt owns the job; this one must stop without another word."""
 
 
 @dataclass(slots=True)
 class StepRecord:
-    """A step as the journal has it."""
+    """A step as the journal has it. A result stands from the transaction that recorded it to the one that undid it."""
 
     n: int
     name: str
@@ -94,28 +98,42 @@ class Claimed:
 
 
 def claim(
-    connection: Connection, replica_id: str, operations: Mapping[str, Operation[Any, Any]], room: int, now: int
+    connection: Connection,
+    replica_id: str,
+    operations: Mapping[str, Operation[Any, Any]],
+    room: int,
+    now: int,
+    at_work: Collection[str] = (),
 ) -> list[Claimed]:
-    """Take up to `room` jobs: first those whose worker died, then queued ones, oldest first, within their limits."""
-    orphaned, queued = _claimable(tuple(operations))
-    orphans = [Candidate(*row) for row in orphaned.rows(connection, now=now, room=room)]
-    waiting = [Candidate(*row) for row in queued.rows(connection, room=room - len(orphans))]
-    taken = [one for one in orphans if operations[one.operation].version >= one.version]
-    taken += [
-        one for one in waiting if operations[one.operation].version >= one.version and _within_limit(connection, one)
-    ]
+    """Take up to `room` jobs: first those that nobody works on, then queued ones, oldest first, within their limits.
+
+    Nobody works on a job whose worker died, nor on one of ours that is not among those `at_work`.
+    """
+    claimable = _claimable(tuple((name, operation.version) for name, operation in operations.items()))
+    unattended = claimable.unattended.rows(connection, now=now, us=replica_id, room=room + len(at_work))
+    ids = [job_id for (job_id,) in unattended if job_id not in at_work][:room]
+    orphans = [Candidate(*row) for job_id in ids for row in _CANDIDATE.rows(connection, of_job=job_id)]
+    queued = [Candidate(*row) for row in claimable.queued.rows(connection, room=room - len(orphans))]
+    taken = [*orphans, *(one for one in queued if _within_limit(connection, one))]
     return [_take(connection, replica_id, one, operations[one.operation], now) for one in taken]
 
 
+class _Claimable(NamedTuple):
+    """Jobs of operations that are known: running ones of dead workers and of ours (`now`, `us`), and queued ones."""
+
+    unattended: Query
+    queued: Query
+
+
 @lru_cache(maxsize=16)
-def _claimable(known: tuple[str, ...]) -> tuple[Query, Query]:
-    """Jobs of known operations whose worker died (`now`, `room`), and queued ones within their limits (`room`)."""
-    is_known = or_(false(), *(job.c.operation == name for name in known))
-    columns = [job.c[name] for name in Candidate._fields]
+def _claimable(known: tuple[tuple[str, int], ...]) -> _Claimable:
+    is_known = or_(false(), *((job.c.operation == name) & (job.c.version <= version) for name, version in known))
     live = select(replica.c.id).where(replica.c.lease_until > bindparam("now"))
-    orphaned = select(*columns).where(job.c.state == JobState.RUNNING, job.c.replica.not_in(live), is_known)
+    unattended = select(job.c.id).where(
+        job.c.state == JobState.RUNNING, or_(job.c.replica.not_in(live), job.c.replica == bindparam("us")), is_known
+    )
     queued = (
-        select(*columns)
+        select(*_CANDIDATE_COLUMNS)
         .join(job_limit, job_limit.c.key == job.c.limit_key, isouter=True)
         .where(
             job.c.state == JobState.QUEUED,
@@ -124,7 +142,7 @@ def _claimable(known: tuple[str, ...]) -> tuple[Query, Query]:
         )
     )
     room: BindParameter[int] = bindparam("room")
-    return Query(orphaned.order_by(job.c.seq).limit(room)), Query(queued.order_by(job.c.seq).limit(room))
+    return _Claimable(Query(unattended.order_by(job.c.seq).limit(room)), Query(queued.order_by(job.c.seq).limit(room)))
 
 
 def _within_limit(connection: Connection, row: Candidate) -> bool:
@@ -153,7 +171,7 @@ def _take(connection: Connection, replica_id: str, row: Candidate, operation: Op
         ended_at=None,
     )
     trail.job_event(connection, now, row.id, JobState.RUNNING, percent=row.percent)
-    claimed = Claimed(
+    return Claimed(
         job_id=row.id,
         attempt=attempt,
         round=row.round,
@@ -165,9 +183,12 @@ def _take(connection: Connection, replica_id: str, row: Candidate, operation: Op
         token_id=row.token_id,
         cancelled=row.cancel_requested,
     )
+
+
+def begin(connection: Connection, claimed: Claimed, now: int) -> None:
+    """Record the intent of the first step to be done, in the transaction that claims the job."""
     if not claimed.undoing and not claimed.cancelled and claimed.open_steps:
         _mark(connection, claimed, claimed.open_steps[0].n, **_intent(claimed, now))
-    return claimed
 
 
 def _intent(claimed: Claimed, now: int) -> dict[str, Any]:
@@ -208,7 +229,7 @@ def intend(connection: Connection, claimed: Claimed, n: int, now: int) -> None:
 def follow(connection: Connection, claimed: Claimed, n: int, percent: int, now: int, handle: str | None) -> bool:
     """Record how far a long step is and by what handle it is followed; whether a cancel was asked for."""
     row = prove(connection, claimed)
-    _mark(connection, claimed, n, percent=percent, handle=handle)
+    _mark(connection, claimed, n, percent=percent, handle=handle, error=None)
     trail.job_event(connection, now, claimed.job_id, JobState.RUNNING, step=n, step_percent=percent)
     return row.cancel_requested
 
@@ -241,11 +262,17 @@ def complete(connection: Connection, claimed: Claimed, results: Mapping[str, Res
 
 
 def fail(connection: Connection, claimed: Claimed, n: int | None, error: Mapping[str, Any], now: int) -> None:
-    """A step raised: the job stops where it is; its objects wait for a decision."""
+    """A step raised: the job stops where it is and names what stands; its objects wait for a decision."""
     if n is not None:
         failed = StepState.FAILED if not claimed.undoing else StepState.UNDOING
         _mark(connection, claimed, n, state=failed, error=str(error["message"]), ended_at=now)
-    _end(connection, claimed, JobState.FAILED, now, error=dict(error))
+    standing = touched(steps_of(connection, claimed.job_id))
+    left = [
+        leaves(claimed.plan)
+        for step in reversed(standing)
+        if (leaves := claimed.operation.step(step.name).leaves) is not None
+    ]
+    _end(connection, claimed, JobState.FAILED, now, error={**error, "left": left})
     locks.block(connection, claimed.job_id)
     claimed.operation.failed(connection, claimed.plan, now)
 

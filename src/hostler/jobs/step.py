@@ -37,7 +37,7 @@ class StepContext(Generic[PlanT]):
         return Fence(job_id=self.job_id, attempt=self.attempt)
 
     def task_id(self, step: str) -> str:
-        """The same until a person restarts the failed job, so that a task is found again and never started twice."""
+        """The same until the job is restarted after the task ended, so that it is found again, never started twice."""
         return f"{self.job_id}.{step}.{self.round}"
 
 

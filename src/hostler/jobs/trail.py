@@ -30,10 +30,10 @@ def audit(
         user=caller.user_name,
         source=caller.source,
         action=action,
-        object=subject,
+        object=_storable(subject),
         outcome=outcome,
         job_id=job_id,
-        reason=caller.reason,
+        reason=_storable(caller.reason),
         detail=detail,
     )
 
@@ -41,3 +41,8 @@ def audit(
 def job_event(connection: Connection, now: int, job_id: str, state: str, **more: Any) -> None:
     """Tell those who follow that a job moved on."""
     notify(connection, now, "job", job_id, {"state": state, **more})
+
+
+def _storable(text: str) -> str:
+    """What a refused call said may hold what no database stores: it is kept readable, not exact."""
+    return text.encode(errors="replace").decode().replace("\0", "?")

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 
@@ -53,10 +53,15 @@ class Worker:
         self._border = border
         self._wake = asyncio.Event()
         self._running: set[asyncio.Task[None]] = set()
+        self._at_work: set[str] = set()
+        self._alone = False
+        self._lost = asyncio.Event()
         self._loops: list[asyncio.Task[None]] = []
 
     async def start(self, *, alone: bool) -> None:
         """Take a lease and begin. `alone`: no other replica can exist (SQLite under its file lock)."""
+
+        self._alone = alone
 
         def unit(connection: Connection) -> None:
             if alone:
@@ -72,15 +77,12 @@ class Worker:
 
     async def stop(self, grace_seconds: float = 10.0) -> None:
         """Claim nothing more, let attempts finish within the grace, and give the lease back."""
-        for loop in self._loops:
-            loop.cancel()
-        await asyncio.gather(*self._loops, return_exceptions=True)
+        renewing, others = self._loops[:1], self._loops[1:]
+        await _ended_by_us(others)
         with suppress(TimeoutError):
             async with asyncio.timeout(grace_seconds):
                 await self.finish_attempts()
-        for attempt in self._running:
-            attempt.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        await _ended_by_us([*self._running, *renewing])
         await self._database.write(
             lambda connection: connection.execute(delete(replica).where(replica.c.id == self.id))
         )
@@ -92,31 +94,55 @@ class Worker:
 
     async def abandon(self) -> None:
         """Break off at once and write nothing, as if the process had been killed."""
-        tasks = [*self._loops, *self._running]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await _ended_by_us([*self._loops, *self._running])
+
+    async def lost(self) -> None:
+        """Returns when the lease was lost: others may have the jobs, and this process must end."""
+        await self._lost.wait()
 
     def _lease_end(self) -> int:
         return self._clock() + int(LEASE_SECONDS * 1_000_000)
 
     async def _renew(self) -> None:
-        while True:
+        """Renew the lease each second. Who may not be alone and cannot renew it calls no hypervisor any more."""
+        loop = asyncio.get_running_loop()
+        until, ours = loop.time() + LEASE_SECONDS, True
+        while ours and (self._alone or loop.time() < until):
             await asyncio.sleep(RENEW_SECONDS)
+            begun = loop.time()
             renewal = update(replica).where(replica.c.id == self.id).values(lease_until=self._lease_end())
-            await self._database.write(partial(_execute, statement=renewal))
+            try:
+                async with asyncio.timeout_at(None if self._alone else until):
+                    ours = await self._database.write(partial(_execute, statement=renewal)) == 1
+            except Exception:
+                log.exception("the lease of this replica was not renewed")
+            else:
+                until = begun + LEASE_SECONDS
+        log.error("this replica lost its lease: its jobs are left to others")
+        self._lost.set()
+        await _ended_by_us([*self._loops[1:], *self._running])
 
     async def _claim(self) -> None:
         while True:
             self._wake.clear()
-            room = self._at_once - len(self._running)
-            claimed = await self._database.write(partial(self._take, room=room)) if room else []
+            try:
+                claimed = await self._claimed()
+            except Exception:
+                log.exception("no jobs could be claimed; trying again")
+                claimed = []
             for job in claimed:
+                self._at_work.add(job.job_id)
                 attempt = asyncio.create_task(self._run(job), name=f"job {job.job_id}")
                 self._running.add(attempt)
                 attempt.add_done_callback(self._ended)
             if not claimed:
                 await self._woken()
+
+    async def _claimed(self) -> list[Claimed]:
+        room = self._at_once - len(self._running)
+        if not room:
+            return []
+        return await self._database.write(partial(self._take, room=room, at_work=frozenset(self._at_work)))
 
     async def _woken(self) -> None:
         # Not wait_for: in Python 3.11 it swallows a cancellation that comes together with the result.
@@ -124,17 +150,20 @@ class Worker:
             async with asyncio.timeout(POLL_SECONDS):
                 await self._wake.wait()
 
-    def _take(self, connection: Connection, room: int) -> list[Claimed]:
+    def _take(self, connection: Connection, room: int, at_work: frozenset[str]) -> list[Claimed]:
         now = self._clock()
-        claimed = journal.claim(connection, self.id, Operation.registry, room, now)
-        return [job for job in claimed if self._still_allowed(connection, job, now)]
+        claimed = journal.claim(connection, self.id, Operation.registry, room, now, at_work)
+        allowed = [job for job in claimed if self._still_allowed(connection, job, now)]
+        for job in allowed:
+            journal.begin(connection, job, now)
+        return allowed
 
     def _still_allowed(self, connection: Connection, job: Claimed, now: int) -> bool:
         rights = rights_now(connection, job.user_id, job.token_id)
         if rights is not None and rights.allow(job.operation.privilege):
             return True
         message = f"Its user may no longer do this: the privilege {job.operation.privilege} is gone."
-        error = {"code": "forbidden", "message": message, "remedy": "Restart it as somebody who may.", "left": []}
+        error = {"code": "forbidden", "message": message, "remedy": "Restart it as somebody who may."}
         journal.fail(connection, job, None, error, now)
         return False
 
@@ -142,7 +171,12 @@ class Worker:
         attempt = Attempt(
             self._database, self._services, self._clock, job, patience_seconds=self._patience, border=self._border
         )
-        await attempt.run()
+        try:
+            await attempt.run()
+        except Exception:
+            log.exception("job %s: attempt %d broke off; the job is taken up again", job.job_id, job.attempt)
+            await asyncio.sleep(POLL_SECONDS)
+        self._at_work.discard(job.job_id)
 
     def _ended(self, attempt: asyncio.Task[None]) -> None:
         self._running.discard(attempt)
@@ -151,5 +185,12 @@ class Worker:
             log.error("an attempt broke off: %s", attempt.get_name(), exc_info=failure)
 
 
-def _execute(connection: Connection, statement: Executable) -> None:
-    connection.execute(statement)
+def _execute(connection: Connection, statement: Executable) -> int:
+    return connection.execute(statement).rowcount
+
+
+async def _ended_by_us(tasks: Iterable[asyncio.Task[None]]) -> None:
+    tasks = list(tasks)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

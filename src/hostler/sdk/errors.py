@@ -1,11 +1,8 @@
 """What a client raises: what happened, to what, why, and what to do about it."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec import Struct
-
-if TYPE_CHECKING:
-    from hostler.sdk.jobs import Job
 
 
 class Problem(Struct, frozen=True, kw_only=True):
@@ -48,14 +45,3 @@ class HostlerError(Exception):
 
 class NotReachableError(HostlerError):
     """There was no answer, or none from a Hostler. Whether a call sent before was accepted is not known."""
-
-
-class JobFailedError(HostlerError):
-    """A job that was waited for did not complete."""
-
-    def __init__(self, job: "Job") -> None:
-        told = job.error or {}
-        what = str(told.get("message") or told.get("detail") or f"it was {job.state}")
-        remedy = str(told.get("remedy") or f"Choose: restart, undo or dismiss the job {job.id}.")
-        super().__init__(Problem(code=f"job_{job.state}", detail=f"{job.title}: {what}", remedy=remedy, job=job.id))
-        self.job = job

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from hostler.domain.scripts.address import encoded
-from hostler.sdk.errors import JobFailedError, NotReachableError
+from hostler.sdk.errors import HostlerError, NotReachableError, Problem
 from hostler.sdk.pages import Record, pages
 from hostler.sdk.transport import Transport
 
@@ -112,6 +112,17 @@ class Job(Struct, frozen=True, kw_only=True, eq=False):
         if self.client is None:
             raise ValueError("this job was not read through a client")
         return self.client
+
+
+class JobFailedError(HostlerError):
+    """A job that was waited for did not complete."""
+
+    def __init__(self, job: Job) -> None:
+        told = job.error or {}
+        what = str(told.get("message") or told.get("detail") or f"it was {job.state}")
+        remedy = str(told.get("remedy") or f"Choose: restart, undo or dismiss the job {job.id}.")
+        super().__init__(Problem(code=f"job_{job.state}", detail=f"{job.title}: {what}", remedy=remedy, job=job.id))
+        self.job = job
 
 
 class Jobs:

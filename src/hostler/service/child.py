@@ -1,5 +1,6 @@
 """The service as a child process: started, waited for, stopped."""
 
+import os
 import subprocess
 import sys
 import time
@@ -41,7 +42,7 @@ class ServiceChild:
         self.settings.data.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "hostler.service", "serve"]
         command += ["--data", str(self.settings.data), "--port", str(self.settings.port)]
-        with self.log.open("ab") as log:
+        with open(os.open(self.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own program, with our own arguments
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )

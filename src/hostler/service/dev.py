@@ -8,13 +8,15 @@ import hostler.operations
 from hostler.domain.scripts.words import OperationWords
 from hostler.jobs.operation import Operation
 from hostler.jobs.words import describe
-from hostler.service import new_operation
+from hostler.service import new_migration, new_operation
 from hostler.service.generating import cli_table, sdk_methods
 from hostler.store.queries.nouns import NOUNS
 
 _PACKAGE = Path(hostler.operations.__file__).parent.parent  # importing the operations fills the registry
 _USAGE = """usage: hostler dev generate [--check]      write the SDK's methods and the CLI's table
        hostler dev new-operation NOUN VERB   make an operation's file and its test
+       hostler dev new-migration TEXT        make the migration for what the tables changed
+       hostler dev new-migration initial     until the first release: make the first migration anew
 """
 
 
@@ -27,6 +29,8 @@ def command(arguments: Sequence[str]) -> int:
             return _check(generated())
         case ["new-operation", noun, verb]:
             return new_operation.make(_PACKAGE.parent.parent, noun, verb)
+        case ["new-migration", text]:
+            return new_migration.make(text)
         case _:
             sys.stderr.write(_USAGE)
             return 2

@@ -1,5 +1,6 @@
 """The service, wired: database, engine, watchers and web server, started in order and stopped in the other."""
 
+import asyncio
 from collections.abc import Mapping
 from functools import partial
 
@@ -42,9 +43,12 @@ async def run(settings: ServiceSettings) -> None:
         watchers = Watchers(database, connections.provider, WatchSettings(retention=keep), wall_clock)
         await worker.start(alone=True)
         await watchers.start()
+        lost = asyncio.create_task(worker.lost())
+        lost.add_done_callback(lambda _: server.stop())
         try:
             await server.serve()
         finally:
+            lost.cancel()
             await watchers.stop()
             await worker.stop()
             await connections.close()

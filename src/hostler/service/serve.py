@@ -11,6 +11,7 @@ from hostler.service.alone import AlreadyRunningError
 from hostler.service.running import run
 from hostler.service.settings import DEFAULT_PORT, ServiceSettings
 from hostler.service.tls import Certificate, CertificateError
+from hostler.store.migrations import UnknownSchemaError
 
 
 def settings_of(arguments: Sequence[str]) -> ServiceSettings:
@@ -41,7 +42,7 @@ def command(arguments: Sequence[str]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         asyncio.run(run(settings))
-    except (AlreadyRunningError, CertificateError) as refused:
+    except (AlreadyRunningError, CertificateError, UnknownSchemaError) as refused:
         sys.stderr.write(f"{refused}\n")
         return 1
     return 0

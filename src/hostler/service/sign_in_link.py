@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from sqlalchemy import Connection
 
 from hostler.service.settings import DEFAULT_PORT, ServiceSettings
-from hostler.store.migrations import upgrade
+from hostler.store.migrations import UnknownSchemaError, upgrade
 from hostler.store.queries.sign_in import ensure_administrator, new_link
 from hostler.store.sqlite import SqliteDatabase
 
@@ -37,5 +37,10 @@ def command(arguments: Sequence[str]) -> int:
     parser.add_argument("--data", type=Path, default=Path("data"), help="the data folder of the service")
     parser.add_argument("--url", default=f"http://127.0.0.1:{DEFAULT_PORT}", help="the service's address")
     given = parser.parse_args(arguments)
-    sys.stdout.write(f"{make_link(ServiceSettings(data=given.data.resolve()), given.url.rstrip('/'))}\n")
+    try:
+        link = make_link(ServiceSettings(data=given.data.resolve()), given.url.rstrip("/"))
+    except UnknownSchemaError as refused:
+        sys.stderr.write(f"{refused}\n")
+        return 1
+    sys.stdout.write(f"{link}\n")
     return 0

@@ -1,6 +1,7 @@
 """`hostler simulate`: run a simulated hypervisor, for training, tests and demonstrations."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ def command(arguments: Sequence[str]) -> int:
     parser.add_argument("--hosts", type=int, default=0, help="add this many hosts first")
     parser.add_argument("--vms", type=int, default=0, help="and this many VMs over them")
     given = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the simulation's process ends with ours
     with SimulatedProcess(given.state.resolve(), given.socket.resolve()) as process:
         door = SideDoor(process.socket_path)
         if given.hosts:

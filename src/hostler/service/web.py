@@ -32,6 +32,10 @@ class WebServer(uvicorn.Server):
         )
         self._feed: Feed = app.state.feed
 
+    def stop(self) -> None:
+        """End the serving soon."""
+        self.should_exit = True
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._feed.close()
         await super().shutdown(sockets)

@@ -5,14 +5,15 @@ disk, the next gathers. `synchronous=FULL`: a committed transaction survives a p
 """
 
 import asyncio
+import logging
 import queue
 import sqlite3
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import QueuePool
@@ -24,26 +25,44 @@ BATCH_LIMIT = 256
 
 READERS = 4
 
+log = logging.getLogger(__name__)
+
 T = TypeVar("T")
 
 
+class ClosedError(Exception):
+    """The database was closed: nothing more is written."""
+
+
+class UnsafeFileError(Exception):
+    """The file cannot keep what is committed; the message says why, and what to do."""
+
+
 class _Waiting(NamedTuple):
-    """A unit of work, and who waits for its outcome: a coroutine."""
+    """A unit of work, and who waits for its outcome: a coroutine, or a thread."""
 
     work: Unit[Any]
-    outcome: asyncio.Future[Any]
+    outcome: asyncio.Future[Any] | Future[Any]
 
-
-class _UnitFailedError(Exception):
-    """A unit raised: the batch is run again, so that it fails alone."""
+    def is_wanted(self) -> bool:
+        """False when it was cancelled before it began."""
+        if isinstance(self.outcome, Future):
+            return self.outcome.set_running_or_notify_cancel()
+        return not self.outcome.cancelled()
 
 
 class _Settled(NamedTuple):
     """What a unit of work came to."""
 
-    outcome: asyncio.Future[Any]
+    outcome: asyncio.Future[Any] | Future[Any]
     result: Any
     failure: Exception | None
+
+    def hand_over(self) -> None:
+        if self.failure is None:
+            self.outcome.set_result(self.result)
+        else:
+            self.outcome.set_exception(self.failure)
 
 
 def _engine(path: Path, begin: str, *, query_only: bool) -> Engine:
@@ -54,6 +73,7 @@ def _engine(path: Path, begin: str, *, query_only: bool) -> Engine:
         connection.isolation_level = None
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-4096"):
             connection.execute(f"PRAGMA {pragma}")
+        _prove_durable(connection, path)
         if query_only:
             connection.execute("PRAGMA query_only=ON")
 
@@ -62,6 +82,16 @@ def _engine(path: Path, begin: str, *, query_only: bool) -> Engine:
         connection.exec_driver_sql(begin)
 
     return made
+
+
+def _prove_durable(connection: sqlite3.Connection, path: Path) -> None:
+    """SQLite answers a pragma that it cannot follow with what it does instead, and no error."""
+    found = {name: connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")}
+    if found != {"journal_mode": "wal", "synchronous": 2}:
+        raise UnsafeFileError(
+            f"{path} cannot be kept safely: SQLite runs with {found} where it needs a write-ahead log and full "
+            "synchronisation. Put the data folder on a local file system."
+        )
 
 
 class SqliteDatabase:
@@ -73,6 +103,8 @@ class SqliteDatabase:
         self._snapshots = _engine(path, "BEGIN", query_only=True)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="reader")
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._door = threading.Lock()
+        self._closed = False
         self._listeners: list[Callable[[], object]] = []
         self._thread = threading.Thread(target=self._write_batches, name="writer", daemon=True)
         self._thread.start()
@@ -88,10 +120,22 @@ class SqliteDatabase:
         return forget
 
     async def write(self, work: Unit[T]) -> T:
-        """Queue a unit of work; its exception undoes it alone, not the batch it commits with."""
+        """Queue a unit of work; its exception undoes it alone. ClosedError once the database is closed."""
         outcome: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._queue.put(_Waiting(work, outcome))
+        self._enqueue(_Waiting(work, outcome))
         return await outcome
+
+    def submit(self, work: Unit[T]) -> Future[T]:
+        """The same for threads."""
+        outcome: Future[Any] = Future()
+        self._enqueue(_Waiting(work, outcome))
+        return cast(Future[T], outcome)
+
+    def _enqueue(self, waiting: _Waiting) -> None:
+        with self._door:
+            if self._closed:
+                raise ClosedError(f"{self.path} is closed")
+            self._queue.put(waiting)
 
     async def read(self, query: Unit[T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, query)
@@ -102,7 +146,9 @@ class SqliteDatabase:
 
     def close(self) -> None:
         """Finish what is queued, then close."""
-        self._queue.put(None)
+        with self._door:
+            self._closed = True
+            self._queue.put(None)
         self._thread.join()
         self._readers.shutdown()
         self.engine.dispose()
@@ -128,69 +174,52 @@ class SqliteDatabase:
         return batch, True
 
     def _commit(self, batch: list[_Waiting]) -> None:
-        batch = [waiting for waiting in batch if not waiting.outcome.cancelled()]
+        batch = [waiting for waiting in batch if waiting.is_wanted()]
         try:
-            settled = self._commit_whole(batch)
-        except _UnitFailedError:
-            settled = self._commit_each(batch)
+            with self.engine.begin() as connection:
+                settled = [_run(connection, waiting) for waiting in batch]
+        except Exception as failure:  # noqa: BLE001 - whatever broke the commit is the outcome of each unit in it
+            settled = [_Settled(waiting.outcome, None, failure) for waiting in batch]
         # News first: who waits for an outcome must find nothing remembered from before it, such as a revoked token.
+        self._tell()
+        _settle(settled)
+
+    def _tell(self) -> None:
         for listener in list(self._listeners):
-            listener()
-        _tell(settled)
-
-    def _commit_whole(self, batch: list[_Waiting]) -> list[_Settled]:
-        """Nearly always all go well, and a savepoint each would cost as much as many a unit does."""
-        try:
-            with self.engine.begin() as connection:
-                return [_Settled(waiting.outcome, _run(connection, waiting.work), None) for waiting in batch]
-        except _UnitFailedError:
-            raise
-        except Exception as failure:  # noqa: BLE001 - whatever broke the commit is the outcome of each unit in it
-            return [_Settled(waiting.outcome, None, failure) for waiting in batch]
-
-    def _commit_each(self, batch: list[_Waiting]) -> list[_Settled]:
-        """In one commit too, but each under a savepoint of its own."""
-        try:
-            with self.engine.begin() as connection:
-                return [_run_alone(connection, waiting) for waiting in batch]
-        except Exception as failure:  # noqa: BLE001 - whatever broke the commit is the outcome of each unit in it
-            return [_Settled(waiting.outcome, None, failure) for waiting in batch]
+            try:
+                listener()
+            except Exception:  # a listener may be of an event loop that is gone: the writer must outlive it
+                log.exception("a listener to commits failed")
 
 
-def _run(connection: Connection, work: Unit[T]) -> T:
-    try:
-        return work(connection)
-    except Exception as failure:
-        raise _UnitFailedError from failure
-
-
-def _run_alone(connection: Connection, waiting: _Waiting) -> _Settled:
-    connection.exec_driver_sql("SAVEPOINT unit")
+def _run(connection: Connection, waiting: _Waiting) -> _Settled:
+    # By the driver itself: SQLAlchemy would spend more on the savepoint than many a unit does on its work.
+    driver = cast(sqlite3.Connection, connection.connection.driver_connection)
+    driver.execute("SAVEPOINT unit")
     try:
         result = waiting.work(connection)
     except Exception as failure:  # noqa: BLE001 - the unit's failure is its caller's, by its future
-        connection.exec_driver_sql("ROLLBACK TO unit")
-        connection.exec_driver_sql("RELEASE unit")
+        driver.execute("ROLLBACK TO unit")
+        driver.execute("RELEASE unit")
         return _Settled(waiting.outcome, None, failure)
-    connection.exec_driver_sql("RELEASE unit")
+    driver.execute("RELEASE unit")
     return _Settled(waiting.outcome, result, None)
 
 
-def _tell(settled: list[_Settled]) -> None:
+def _settle(settled: list[_Settled]) -> None:
     """Wake each event loop once, however many of its coroutines wait."""
     loops: dict[asyncio.AbstractEventLoop, list[_Settled]] = {}
     for one in settled:
-        loops.setdefault(one.outcome.get_loop(), []).append(one)
+        if isinstance(one.outcome, Future):
+            one.hand_over()
+        else:
+            loops.setdefault(one.outcome.get_loop(), []).append(one)
     for loop, own in loops.items():
         with suppress(RuntimeError):  # the loop has been closed: nobody waits any more
-            loop.call_soon_threadsafe(_settle, own)
+            loop.call_soon_threadsafe(_hand_over, own)
 
 
-def _settle(settled: list[_Settled]) -> None:
-    for outcome, result, failure in settled:
-        if outcome.done():
-            continue
-        if failure is None:
-            outcome.set_result(result)
-        else:
-            outcome.set_exception(failure)
+def _hand_over(settled: list[_Settled]) -> None:
+    for one in settled:
+        if not one.outcome.done():
+            one.hand_over()

@@ -152,7 +152,7 @@ def _running(connection: Connection, host_id: str) -> list[AnyRow]:
 
 
 def _told(error: ProviderError) -> str:
-    return f"{error.message} {error.remedy}".strip()
+    return " ".join(f"{part.rstrip('.')}." for part in (error.message, error.remedy) if part)
 
 
 def _settle(waiting: list[asyncio.Future[None]]) -> None:

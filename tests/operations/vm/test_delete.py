@@ -1,8 +1,16 @@
 """Delete a VM with its files."""
 
+import uuid
 from typing import Any
 
-from tests.every.stage import Case, Stage
+import pytest
+from tests.every.stage import HOST, VM_PATH, Case, Stage
+
+from hostler.domain.machines.spec import Disk, DiskFormat, VmSpec
+from hostler.domain.machines.states import VmState
+from hostler.jobs.errors import ConflictError
+from hostler.providers.simulated.connect import connect
+from hostler.providers.simulated.knobs import GIB
 
 
 async def arrange(stage: Stage) -> tuple[str | None, dict[str, Any]]:
@@ -10,3 +18,43 @@ async def arrange(stage: Stage) -> tuple[str | None, dict[str, Any]]:
 
 
 CASE = Case(arrange)
+
+
+async def observed(stage: Stage, name: str) -> str:
+    """The id of the VM of this name, after a refresh of its host."""
+    await stage.run("host.refresh", HOST, {})
+    return next(str(row.id) for row in await stage.vms() if row.name == name and row.deleted_at is None)
+
+
+def foreign(path: str) -> VmSpec:
+    return VmSpec(
+        vm_id=str(uuid.uuid4()),
+        name="foreign",
+        cpu_count=1,
+        memory_mib=64,
+        disks=(Disk(path=path, format=DiskFormat.QCOW2),),
+    )
+
+
+async def test_a_disk_outside_the_vm_path_is_refused_before_anything_is_changed(stage: Stage) -> None:
+    await stage.host()
+    stage.door.vm_appears(HOST, foreign("/srv/elsewhere/disk.qcow2"), VmState.POWER_OFF)
+    vm_id = await observed(stage, "foreign")
+    with pytest.raises(ConflictError, match=r"not below the VM path .* nothing was changed"):
+        await stage.accept("vm.delete", vm_id, {})
+    assert [facts.name for facts in await stage.simulated_vms()] == ["foreign"]
+
+
+async def test_a_missing_vm_is_taken_off_the_list_and_its_foreign_disk_is_left(stage: Stage) -> None:
+    await stage.host()
+    spec, path = foreign(f"{VM_PATH}/foreign/disk.qcow2"), f"{VM_PATH}/foreign/disk.qcow2"
+    stage.door.add_file(HOST, path, GIB, GIB, DiskFormat.QCOW2)
+    stage.door.vm_appears(HOST, spec, VmState.POWER_OFF)
+    vm_id = await observed(stage, "foreign")
+    stage.door.vm_vanishes(HOST, spec.vm_id)
+    assert await observed(stage, "foreign") == vm_id
+    await stage.run("vm.delete", vm_id, {})
+    assert [row for row in await stage.vms() if row.deleted_at is None] == []
+    provider = connect(stage.socket, HOST)
+    assert await provider.read_file(path) is not None
+    await provider.close()

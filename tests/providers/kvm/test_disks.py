@@ -49,6 +49,15 @@ def test_deleting_a_link_keeps_what_it_points_to(vms: Path, tmp_path: Path) -> N
     assert list(vms.iterdir()) == []
 
 
+def test_deletion_again_takes_the_folder_that_a_killed_service_left_empty(vms: Path) -> None:
+    (vms / "a" / "b").mkdir(parents=True)
+    disks.delete_file(str(vms / "a" / "b" / "disk"), (vms,))
+    assert not list(vms.iterdir())
+    (vms / "a").mkdir()
+    disks.delete_file(str(vms / "a" / "b" / "disk"), (vms,))
+    assert not list(vms.iterdir())
+
+
 def test_deletion_takes_empty_folders_and_no_others(vms: Path) -> None:
     (vms / "a" / "b").mkdir(parents=True)
     (vms / "a" / "b" / "disk").write_text("x")

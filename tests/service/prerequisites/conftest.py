@@ -106,11 +106,11 @@ def fresh(ready: PaperMachine) -> PaperMachine:
 
 @pytest.fixture
 def golden() -> Callable[[str, str], None]:
-    """Compares with the reviewed file; HOSTLER_GOLDEN=write writes it anew, for review."""
+    """Compares with the reviewed file; UPDATE_GOLDEN=1 writes it anew, for review."""
 
     def compare(name: str, text: str) -> None:
         file = GOLDEN / f"{name}.txt"
-        if os.environ.get("HOSTLER_GOLDEN") == "write":
+        if os.environ.get("UPDATE_GOLDEN"):
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text)
         assert text == file.read_text()

@@ -67,7 +67,7 @@ ALLOWED: Mapping[VmAction, frozenset[VmState]] = {
     VmAction.RESUME: frozenset({VmState.PAUSED}),
     VmAction.SAVE: frozenset({VmState.RUNNING, VmState.PAUSED}),
     VmAction.RESET: frozenset({VmState.RUNNING}),
-    VmAction.DELETE: _STOPPED | FAILED,
+    VmAction.DELETE: _STOPPED | FAILED | {VmState.MISSING},
 }
 
 
@@ -79,6 +79,6 @@ def why_not(action: VmAction, state: VmState) -> str | None:
     if state is VmState.HOST_NOT_RESPONDING:
         return "its host is not responding, so the VM's state is unknown; it can be used again when the host answers"
     if state is VmState.MISSING:
-        return "it is missing: a complete read of its host no longer finds it"
+        return "it is missing: a complete read of its host no longer finds it; delete takes it off the list"
     wanted = ", ".join(sorted(s.value for s in allowed))
     return f"it is {state.value}; {action.value} needs one of: {wanted}"

@@ -1,5 +1,7 @@
 """Delete a VM with its files."""
 
+from pathlib import PurePosixPath
+
 from sqlalchemy import Connection, select
 
 from hostler.domain.machines.states import VmAction, VmState
@@ -9,7 +11,7 @@ from hostler.jobs.step import RecordStep, Result, Step, StepContext
 from hostler.operations.on_vm import NoParams, VmOperation, VmPlan, host_of, locate, refuse_unless_allowed
 from hostler.store.database import AnyRow
 from hostler.store.queries.observations import bury_vm
-from hostler.store.tables import vm
+from hostler.store.tables import host, vm
 
 
 class DeleteVmPlan(VmPlan, frozen=True, kw_only=True):
@@ -30,12 +32,9 @@ async def undefine(at: At) -> Result:
     return {}
 
 
-async def files_are_gone(at: At) -> Result | None:
-    provider = await host_of(at)
-    for path in at.plan.files:
-        if await provider.read_file(path) is not None:
-            return None
-    return {}
+async def nothing_tells(at: At) -> Result | None:
+    """Absent files do not prove that their folder went too: deleting again does no harm and takes it along."""
+    return None
 
 
 async def delete_files(at: At) -> Result:
@@ -50,7 +49,7 @@ def bury(connection: Connection, at: At, result: Result) -> None:
 
 
 class DeleteVm(VmOperation[NoParams, DeleteVmPlan]):
-    """Delete a stopped VM and its files. Nothing brings them back."""
+    """Delete a stopped VM and its files, or take a missing one off the list. Nothing brings them back."""
 
     privilege = "Remove"
     cmdlet = "Remove-SCVirtualMachine"
@@ -69,7 +68,7 @@ class DeleteVm(VmOperation[NoParams, DeleteVmPlan]):
         Step(
             name="files",
             title="Delete its files",
-            look=files_are_gone,
+            look=nothing_tells,
             do=delete_files,
             why_no_undo="a deleted file is gone",
         ),
@@ -82,6 +81,7 @@ class DeleteVm(VmOperation[NoParams, DeleteVmPlan]):
         refuse_unless_allowed(VmAction.DELETE, subject)
         located = locate(at, subject)
         files = _files(subject)
+        _refuse_outside(at, subject, files)
         _refuse_shared(at, subject, files)
         return Prepared(
             plan=DeleteVmPlan(
@@ -104,10 +104,26 @@ class DeleteVm(VmOperation[NoParams, DeleteVmPlan]):
 
 
 def _files(subject: AnyRow) -> tuple[str, ...]:
-    """Its disks as they were last seen, and the seed that we wrote."""
-    disks = [disk["path"] for disk in (subject.facts or {}).get("disks", ())]
+    """Its disks as they were last seen, and the seed that we wrote.
+
+    Of a missing VM only what we made: whoever removed it may have given its other disks to somebody else.
+    """
+    seen = () if subject.state == VmState.MISSING else (subject.facts or {}).get("disks", ())
+    disks = [disk["path"] for disk in seen]
     ours = [f"{subject.folder}/disk0.qcow2", f"{subject.folder}/seed.iso"] if subject.folder else []
     return tuple(dict.fromkeys([*disks, *ours]))
+
+
+def _refuse_outside(at: Acceptance, subject: AnyRow, files: tuple[str, ...]) -> None:
+    """ConflictError when a file lies where we delete none: better said now than after the VM is undefined."""
+    vm_path = at.connection.execute(select(host.c.vm_path).where(host.c.id == subject.host_id)).scalar_one()
+    for path in files:
+        if not PurePosixPath(path).is_relative_to(vm_path):
+            raise ConflictError(
+                f"The disk {path} of {subject.name!r} is not below the VM path {vm_path} of its host, "
+                "so it cannot be deleted from here; nothing was changed.",
+                "Remove the VM on its host with the tool that made it; delete it here once it is missing.",
+            )
 
 
 def _refuse_shared(at: Acceptance, subject: AnyRow, files: tuple[str, ...]) -> None:

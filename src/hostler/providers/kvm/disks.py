@@ -86,7 +86,7 @@ def delete_file(path: str, vm_paths: tuple[Path, ...]) -> None:
     try:
         folder = os.open(real.parent, os.O_DIRECTORY | os.O_NOFOLLOW | os.O_RDONLY)
     except (FileNotFoundError, NotADirectoryError):
-        return
+        return remove_empty_folders(real.parent, vm_paths)
     except OSError as error:
         raise translate_os(error, f"deleting {path}") from error
     try:
@@ -100,7 +100,7 @@ def delete_file(path: str, vm_paths: tuple[Path, ...]) -> None:
         raise translate_os(error, f"deleting {path}") from error
     finally:
         os.close(folder)
-    remove_empty_folders(real.parent, vm_paths)
+    return remove_empty_folders(real.parent, vm_paths)
 
 
 def _need_unused(path: Path) -> None:

@@ -53,7 +53,7 @@ class Vms(Noun):
         return self.call("create", None, arguments, dry_run=dry_run, reason=reason)
 
     def delete(self, vm: str, *, dry_run: bool = False, reason: str = "") -> Job:
-        """Delete a stopped VM and its files. Nothing brings them back."""
+        """Delete a stopped VM and its files, or take a missing one off the list. Nothing brings them back."""
         return self.call("delete", vm, {}, dry_run=dry_run, reason=reason)
 
     def pause(self, vm: str, *, dry_run: bool = False, reason: str = "") -> Job:

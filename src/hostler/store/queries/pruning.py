@@ -4,13 +4,14 @@ from msgspec import Struct
 from sqlalchemy import Connection, Delete, Select, delete, or_, select
 
 from hostler.domain.fabric.averages import MINUTE, SECOND, SIX_HOURS, TEN_MINUTES
-from hostler.store.tables import event, job, job_object, load_average, presence, vm
+from hostler.store.tables import event, job, load_average, presence, vm
 
 _DAY = 86_400 * SECOND
 _ROWS_AT_ONCE = 2_000
 """Rows in one unit of work, so that nobody waits long behind it."""
 
-_ENDED = ("completed", "completed_with_info", "failed", "cancelled")
+_COMPLETED = ("completed", "completed_with_info")
+"""Any other job that ended may still be restarted or undone, until somebody decided on it."""
 
 
 class Retention(Struct, frozen=True, kw_only=True):
@@ -33,10 +34,8 @@ def _statements(keep: Retention, now: int) -> list[Delete]:
     def before(days: float) -> int:
         return now - int(days * _DAY)
 
-    undecided = select(job_object.c.job_id).where(job_object.c.hold != "none")
-    ended = select(job.c.seq).where(
-        job.c.ended_at < before(keep.jobs_days), job.c.state.in_(_ENDED), job.c.id.not_in(undecided)
-    )
+    decided = or_(job.c.state.in_(_COMPLETED), job.c.resolution.is_not(None))
+    ended = select(job.c.seq).where(job.c.ended_at < before(keep.jobs_days), decided)
     events = select(event.c.seq).where(event.c.at < before(keep.events_days))
     spans = ((MINUTE, keep.minutes_days), (TEN_MINUTES, keep.ten_minutes_days), (SIX_HOURS, keep.six_hours_days))
     old = [(load_average.c.span_seconds == span) & (load_average.c.slot_at < before(days)) for span, days in spans]

@@ -9,7 +9,7 @@ host = Table(
     metadata,
     id_column(),
     Column("name", Text, nullable=False),
-    Column("group_path", Text, nullable=False, default="All Hosts"),
+    Column("group_path", Text, nullable=False, default="/"),
     Column("provider", String(32), nullable=False),
     Column("address", Text, nullable=False),
     Column("vm_path", Text, nullable=False),
