@@ -41,7 +41,8 @@ def finish(session: Session, job: "Job", output: Output, *, wait: bool, taken_ba
         session.out.print(f"{visible(job.title)}: job {job.id} is {job.state}", soft_wrap=True)
         return Exit.OK
     if output == "table":
-        session.out.print(f"{visible(job.title)}: {job.resolution or job.state} (job {job.id})", soft_wrap=True)
+        ended = job.state if job.resolution is None else f"{job.state}, {job.resolution}"
+        session.out.print(f"{visible(job.title)}: {ended} (job {job.id})", soft_wrap=True)
     else:
         document(session, job.document(), output)
     if not wait or job.succeeded or (taken_back and (job.state == "cancelled" or job.resolution == "undone")):
@@ -116,8 +117,10 @@ def _news(job: "Job", told: set[tuple[str, str]]) -> Iterator["Step"]:
 
 def _tell_failure(session: Session, job: "Job") -> None:
     error = job.error or {}
-    for what, key in (("why", "message"), ("what would help", "remedy"), ("left behind", "left")):
+    for what, key in (("why", "message"), ("what would help", "remedy")):
         if error.get(key):
-            session.err.print(f"{what}: {cell(error[key]).plain}")
+            session.err.print(f"{what}: {cell(error[key]).plain}", soft_wrap=True)
+    for left in error.get("left") or ():
+        session.err.print(f"may be left behind: {visible(str(left))}", soft_wrap=True)
     if job.resolution is None:
         session.err.print(f"Choose: hostler job restart {job.id}, or undo, or dismiss.")
