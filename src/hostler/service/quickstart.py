@@ -62,17 +62,32 @@ class Quickstart:
     def remove_vm(self) -> None:
         """Leave nothing of ours on the host, and touch nothing else."""
         vm = self._ours()
+        if vm is not None and self._end_jobs_of(str(vm["id"])):
+            vm = self._ours()
         if vm is not None:
             if vm["state"] != "power_off":
                 self._run("vm", "power-off", str(vm["id"]))
             self._run("vm", "delete", str(vm["id"]))
 
+    def _end_jobs_of(self, vm_id: str) -> bool:
+        """Undo what an interrupted quickstart left running or failed; whether there was such a job."""
+        jobs = self._client.jobs
+        known = [jobs.get(str(row["id"])) for row in jobs.list(filters=[f"subject_id:eq:{vm_id}"])]
+        held = [job for job in known if not job.succeeded and job.resolution is None]
+        for job in held:
+            self._say(f"Taking back: {job.title}")
+            for _ in (jobs.undo(job.id) if job.ended else jobs.cancel(job.id)).follow():
+                pass
+        return bool(held)
+
     def _ours(self) -> dict[str, Any] | None:
         """The VM that this quickstart made. A VM found on the host is somebody else's, whatever its name."""
-        template = self._client.templates.get(TEMPLATE)["id"]
+        template = self._named("templates", TEMPLATE)
+        if template is None:
+            return None
         found = [vm["id"] for vm in self._client.vms.list(filters=[f"name:like:{FIRST_VM}*"])]
         known = (self._client.vms.get(str(vm_id)) for vm_id in found)
-        return next((vm for vm in known if vm["template_id"] == template and vm["state"] != "missing"), None)
+        return next((vm for vm in known if vm["template_id"] == template["id"] and vm["state"] != "missing"), None)
 
     def _free_name(self) -> str:
         """Another Hostler, or somebody else, may have a VM of this name on this machine."""
@@ -170,6 +185,7 @@ def _demo() -> int:
                 vm = quickstart.first_vm()
                 _tell(vm, None, child.url)
             finally:
+                _hear_no_interrupt()
                 quickstart.remove_vm()
             return _verdict(vm)
     finally:
@@ -237,3 +253,9 @@ def _free_port() -> int:
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _hear_no_interrupt() -> None:
+    """Half a clean-up would leave a VM whose service is gone."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
