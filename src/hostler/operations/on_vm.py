@@ -8,6 +8,7 @@ from sqlalchemy import Connection, select
 
 from hostler.domain.machines.facts import VmFacts
 from hostler.domain.machines.states import VmAction, VmState, why_not
+from hostler.jobs import locks
 from hostler.jobs.errors import ConflictError
 from hostler.jobs.operation import Acceptance, Operation, Params, ParamsT, Prepared, Subject
 from hostler.jobs.step import Result, StepContext
@@ -45,10 +46,11 @@ def locate(at: Acceptance, subject: AnyRow) -> VmPlan:
     return VmPlan(vm_id=subject.id, name=subject.name, host_id=places[0].host_id, native_id=places[0].native_id)
 
 
-def refuse_unless_allowed(action: VmAction, subject: AnyRow) -> None:
-    """ConflictError when the VM's state does not allow the action."""
+def refuse_unless_allowed(at: Acceptance, action: VmAction, subject: AnyRow) -> None:
+    """ConflictError when the VM's state does not allow the action; it names the job that the state comes from."""
     refusal = why_not(action, VmState(subject.state))
     if refusal is not None:
+        locks.check(at.connection, "", exclusive=[f"vm/{subject.id}"], shared=())
         raise ConflictError(f"The VM {subject.name!r} cannot do {action.value}: {refusal}.", state=subject.state)
 
 
@@ -87,7 +89,7 @@ class PowerOperation(VmOperation[ParamsT, VmPlanT], abstract=True):
     def prepare(self, at: Acceptance, subject: AnyRow | None, params: ParamsT) -> Prepared[VmPlanT]:
         if subject is None:
             raise TypeError("a VM's power is changed by its id")
-        refuse_unless_allowed(self.action, subject)
+        refuse_unless_allowed(at, self.action, subject)
         located = locate(at, subject)
         return Prepared(
             plan=self.plan(located, params),

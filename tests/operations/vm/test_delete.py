@@ -10,7 +10,7 @@ from hostler.domain.machines.spec import Disk, DiskFormat, VmSpec
 from hostler.domain.machines.states import VmState
 from hostler.jobs.errors import ConflictError
 from hostler.providers.simulated.connect import connect
-from hostler.providers.simulated.knobs import GIB
+from hostler.providers.simulated.knobs import GIB, Knobs
 
 
 async def arrange(stage: Stage) -> tuple[str | None, dict[str, Any]]:
@@ -58,3 +58,13 @@ async def test_a_missing_vm_is_taken_off_the_list_and_its_foreign_disk_is_left(s
     provider = connect(stage.socket, HOST)
     assert await provider.read_file(path) is not None
     await provider.close()
+
+
+async def test_a_vm_that_a_job_works_on_is_refused_with_that_job(stage: Stage) -> None:
+    vm_id = await stage.machine()
+    stage.door.set_knobs(HOST, Knobs(shut_down_ignored=True))
+    stopping = await stage.accept("vm.shut-down", vm_id, {})
+    for operation in ("vm.delete", "vm.start"):
+        with pytest.raises(ConflictError) as refused:
+            await stage.accept(operation, vm_id, {})
+        assert refused.value.detail["job"] == stopping

@@ -78,7 +78,7 @@ class DeleteVm(VmOperation[NoParams, DeleteVmPlan]):
     def prepare(self, at: Acceptance, subject: AnyRow | None, params: NoParams) -> Prepared[DeleteVmPlan]:
         if subject is None:
             raise TypeError("a VM is deleted by its id")
-        refuse_unless_allowed(VmAction.DELETE, subject)
+        refuse_unless_allowed(at, VmAction.DELETE, subject)
         located = locate(at, subject)
         files = _files(subject)
         _refuse_outside(at, subject, files)
