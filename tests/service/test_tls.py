@@ -6,10 +6,12 @@ import socket
 import ssl
 import stat
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 import httpx2
 import pytest
+from cryptography import x509
 from fastapi import FastAPI
 
 from hostler.service import tls
@@ -102,3 +104,17 @@ async def test_a_client_that_trusts_it_gets_through(tmp_path: Path) -> None:
     server.should_exit = True
     await serving
     listener.close()
+
+
+def test_who_listens_everywhere_is_reached_by_the_machines_own_address(tmp_path: Path) -> None:
+    made = certificate_for("0.0.0.0", tmp_path)
+    assert made is not None
+    certificate = x509.load_pem_x509_certificate(made.certificate.read_bytes())
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+        try:
+            asked.connect(("192.0.2.1", 9))
+        except OSError:
+            pytest.skip("this machine has no way out")
+        own = ip_address(asked.getsockname()[0])
+    assert own in names.get_values_for_type(x509.IPAddress)

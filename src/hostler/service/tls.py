@@ -1,5 +1,6 @@
 """TLS of the service: anything but loopback needs it. A certificate is made at the first start, or given."""
 
+import contextlib
 import ipaddress
 import os
 import socket
@@ -106,7 +107,18 @@ def _names(address: str) -> list[x509.GeneralName]:
     except ValueError:
         return [*found, *([x509.DNSName(address)] if address.isascii() and address not in names else [])]
     loopback = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    return [*found, loopback, *([] if listened.is_unspecified else [x509.IPAddress(listened)])]
+    reached = _own_addresses() if listened.is_unspecified else [listened]
+    return [*found, loopback, *(x509.IPAddress(one) for one in reached)]
+
+
+def _own_addresses() -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+    """The addresses this machine speaks from: a datagram socket is given one without sending anything."""
+    found = []
+    for family, anywhere in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
+        with socket.socket(family, socket.SOCK_DGRAM) as asked, contextlib.suppress(OSError):
+            asked.connect((anywhere, 9))
+            found.append(ipaddress.ip_address(asked.getsockname()[0]))
+    return [one for one in found if not one.is_loopback]
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:
