@@ -33,6 +33,8 @@ _STYLES = {
 }
 _FIRST = ("name", "title", "state", "state_note", "host_name", "cpu_count", "memory_mib", "address")
 _FIRST_AND_LAST = (*_FIRST, "provider", "kind", "format", "size_bytes", "user", "created_at", "expires_at", "id")
+_ID_WHOLE_FROM = 72
+"""Terminals narrower than this break ids over lines: a whole one would leave no room for the names."""
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 
 
@@ -63,7 +65,8 @@ def records(session: Session, items: Iterable[Mapping[str, Any]], output: Output
     shown = list(columns) or _columns(rows)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in shown:
-        table.add_column(column.replace("_", " "), overflow="fold", no_wrap=column == "id")
+        whole = column == "id" and session.out.width >= _ID_WHOLE_FROM
+        table.add_column(column.replace("_", " "), overflow="fold", no_wrap=whole)
     for row in rows:
         table.add_row(*(cell(row.get(column), column) for column in shown))
     if rows:
