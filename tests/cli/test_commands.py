@@ -31,10 +31,17 @@ class Terminal:
         self.network = httpx2.MockTransport(answer)
         self.out, self.err = StringIO(), StringIO()
 
-    def __call__(self, *arguments: str) -> int:
+    def __call__(self, *arguments: str, width: int = 200) -> int:
         client = Client(Settings(url="http://service"), self.network)
-        out, err = Console(file=self.out, width=200, markup=False), Console(file=self.err, width=200, markup=False)
+        out, err = (Console(file=file, width=width, markup=False) for file in (self.out, self.err))
         return run(arguments, Session(lambda: client, out, err))
+
+
+def test_a_narrow_terminal_shows_the_name_beside_the_id() -> None:
+    body = {"items": [{"name": "web-01", "state": "running", "id": ID}], "next": None}
+    terminal = Terminal(lambda _: httpx2.Response(200, json=body))
+    assert terminal("vm", "list", width=40) == 0
+    assert "web" in terminal.out.getvalue()
 
 
 def answering(status: int, body: Any) -> Terminal:
@@ -110,6 +117,15 @@ def test_without_waiting_it_is_done_when_accepted() -> None:
 @pytest.mark.parametrize(("verb", "expected"), [("cancel", 0), ("undo", 0), ("restart", 1)])
 def test_a_cancelled_job_is_what_cancel_and_undo_want(verb: str, expected: int) -> None:
     assert answering(200, job("cancelled"))("job", verb, ID) == expected
+
+
+def test_an_undone_job_says_so_and_a_failed_one_what_may_be_left() -> None:
+    terminal = answering(200, job("failed", resolution="undone"))
+    assert terminal("job", "undo", ID) == 0
+    assert "undone (job" in terminal.out.getvalue()
+    terminal = answering(202, job("failed", error={"message": "It is full.", "left": ["disk /a b"]}))
+    assert terminal("vm", "start", "a") == 1
+    assert "may be left behind: disk /a b\n" in terminal.err.getvalue()
 
 
 def test_names_act_neither_on_the_terminal_nor_as_markup() -> None:

@@ -116,8 +116,10 @@ def _news(job: "Job", told: set[tuple[str, str]]) -> Iterator["Step"]:
 
 def _tell_failure(session: Session, job: "Job") -> None:
     error = job.error or {}
-    for what, key in (("why", "message"), ("what would help", "remedy"), ("left behind", "left")):
+    for what, key in (("why", "message"), ("what would help", "remedy")):
         if error.get(key):
-            session.err.print(f"{what}: {cell(error[key]).plain}")
+            session.err.print(f"{what}: {cell(error[key]).plain}", soft_wrap=True)
+    for left in error.get("left") or ():
+        session.err.print(f"may be left behind: {visible(str(left))}", soft_wrap=True)
     if job.resolution is None:
         session.err.print(f"Choose: hostler job restart {job.id}, or undo, or dismiss.")
