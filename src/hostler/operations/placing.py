@@ -46,7 +46,12 @@ def choose_host(at: Acceptance, named: str | None, needs: Request) -> Placed:
     ranking = rank(fleet_snapshot(at.connection), needs, seed=at.now)
     if named is not None:
         row = at.find("host", named)
-        rating = next(rating for rating in ranking.ratings if rating.host_id == row.id)
+        rating = next((rating for rating in ranking.ratings if rating.host_id == row.id), None)
+        if rating is None:
+            raise ConflictError(
+                f"The host {row.name} cannot be rated: it has never been read.",
+                f"Wait until it answers, or see why it does not: hostler host show {row.id}",
+            )
         if rating.zero_reasons:
             raise ConflictError(f"The host cannot take the virtual machine. {_reasons(rating)}", _help(rating))
         return Placed(row, rating)

@@ -114,7 +114,10 @@ class SqliteDatabase:
 
     def read_now(self, query: Unit[T]) -> T:
         with self._snapshots.begin() as connection:
-            return query(connection)
+            try:
+                return query(connection)
+            except StopIteration as stray:
+                raise _told(stray) from stray
 
     def close(self) -> None:
         """Finish what is queued, then close."""
@@ -168,6 +171,13 @@ class SqliteDatabase:
                 log.exception("a listener to commits failed")
 
 
+def _told(stray: StopIteration) -> RuntimeError:
+    """asyncio can carry no StopIteration: its caller would wait for ever."""
+    told = RuntimeError("a unit of work ran out of what it looked for")
+    told.__cause__ = stray
+    return told
+
+
 def _run(connection: Connection, work: Unit[Any]) -> tuple[Any, Exception | None]:
     connection.exec_driver_sql("SAVEPOINT unit")
     try:
@@ -175,6 +185,6 @@ def _run(connection: Connection, work: Unit[Any]) -> tuple[Any, Exception | None
     except Exception as failure:  # noqa: BLE001 - the unit's failure is its caller's, by its future
         connection.exec_driver_sql("ROLLBACK TO unit")
         connection.exec_driver_sql("RELEASE unit")
-        return None, failure
+        return None, _told(failure) if isinstance(failure, StopIteration) else failure
     connection.exec_driver_sql("RELEASE unit")
     return result, None
