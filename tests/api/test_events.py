@@ -125,6 +125,25 @@ async def test_none_is_lost_or_repeated_under_load(site: Any, served: Any, monke
     assert all(one == list(range(total)) for one in seen)
 
 
+async def test_a_read_that_fails_ends_no_stream(site: Any, served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed_module, "RETRY_SECONDS", 0.01)
+    read, failures = feed_module._read, [OSError("disk"), OSError("disk")]
+
+    def failing(connection: Any, after: int, upto: int | None) -> Any:
+        if failures:
+            raise failures.pop()
+        return read(connection, after, upto)
+
+    client, opened = follow(served[0], site)
+    async with client, opened as response:
+        stream = Stream(response)
+        await stream.next()
+        monkeypatch.setattr(feed_module, "_read", failing)
+        await tell(site, 1)
+        assert (await stream.next())[1]["body"] == {"n": 1}
+    assert failures == []
+
+
 async def test_a_filter_leaves_only_what_it_names(site: Any, served: Any) -> None:
     client, opened = follow(served[0], site, kind="vm", object_id="two")
     async with client, opened as response:

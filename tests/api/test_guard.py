@@ -203,6 +203,24 @@ async def test_what_a_token_made_ends_with_it(client: httpx2.AsyncClient) -> Non
     assert (await client.post(f"{ME}/{maker_id}/revoke")).status_code == 404
 
 
+async def test_a_narrow_token_ends_no_wider_one(client: httpx2.AsyncClient) -> None:
+    wide_id, wide = await make_token(client)
+    narrow_id, narrow = await make_token(client, privileges=["Start"])
+    child_id, _ = await make_token(httpx2_as(client, narrow))
+    refused = await client.post(f"{ME}/{wide_id}/revoke", headers=narrow)
+    assert (refused.status_code, refused.json()["code"]) == (404, "not_found")
+    assert (await client.get("/api/v1/vms", headers=wide)).status_code == 200
+    for own in (child_id, narrow_id):
+        assert (await client.post(f"{ME}/{own}/revoke", headers=narrow)).status_code == 204
+    assert (await client.get("/api/v1/vms", headers=narrow)).status_code == 401
+
+
+async def test_an_end_beyond_all_calendars_is_refused(browser: httpx2.AsyncClient) -> None:
+    body = {"name": "for ever", "expires_at": "9999-12-31T23:59:59-23:59"}
+    answer = await browser.post(ME, json=body, headers={"X-CSRF-Token": browser.cookies["hostler-csrf"]})
+    assert answer.status_code == 422
+
+
 def httpx2_as(client: httpx2.AsyncClient, headers: dict[str, str]) -> Any:
     """The client, asking with other headers."""
 

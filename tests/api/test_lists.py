@@ -151,3 +151,10 @@ async def test_one_object_by_id_name_or_both(client: httpx2.AsyncClient, add_vms
 async def test_no_query_breaks_a_list(client: httpx2.AsyncClient, params: dict[str, str]) -> None:
     sent = {name: text.encode(errors="replace").decode() for name, text in params.items()}
     assert (await client.get(VMS, params=sent)).status_code in (200, 422)
+
+
+async def test_more_filters_than_a_database_takes_are_refused(client: httpx2.AsyncClient) -> None:
+    answer = await client.get(VMS, params={"filter": ["name:eq:a"] * 1500})
+    assert answer.status_code == 422
+    assert "at most 50" in answer.json()["detail"]
+    assert (await client.get(VMS, params={"filter": ["name:eq:a"] * 50})).status_code == 200

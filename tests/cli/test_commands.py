@@ -148,3 +148,28 @@ def test_a_script_is_printed_as_it_is() -> None:
     terminal = Terminal(lambda _: httpx2.Response(200, text="hostler vm start '[bold]x'\n"))
     assert terminal("job", "script", ID, "--as", "shell") == 0
     assert terminal.out.getvalue() == "hostler vm start '[bold]x'\n"
+
+
+HOSTILE = "a:dog:b :smile: [red]\x1b]0;x\x07\x7f\x9b31m \u202egnp.exe 日本"
+
+
+@pytest.mark.parametrize("read", [json.loads, yaml.safe_load])
+def test_no_name_is_changed_or_acts_on_a_terminal(
+    capsys: pytest.CaptureFixture[str], read: Callable[[str], Any]
+) -> None:
+    answers = httpx2.MockTransport(lambda _: httpx2.Response(200, json={"items": [{"name": HOSTILE}], "next": None}))
+    output = "json" if read is json.loads else "yaml"
+    session = Session(lambda: Client(Settings(url="http://service"), answers))
+    assert run(["vm", "list", f"--output={output}"], session) == 0
+    written = capsys.readouterr().out
+    assert written.replace("\n", "").isprintable()
+    assert read(written) == [{"name": HOSTILE}]
+
+
+def test_a_dry_run_shows_the_very_script(capsys: pytest.CaptureFixture[str]) -> None:
+    script = "hostler vm start 'a:dog:b :smile:'\n"
+    tried = {"title": "Start", "steps": [], "changes": [], "locks": {}, "scripts": {"shell": script}}
+    answers = httpx2.MockTransport(lambda _: httpx2.Response(200, json=tried))
+    session = Session(lambda: Client(Settings(url="http://service"), answers))
+    assert run(["vm", "start", "a", "--dry-run"], session) == 0
+    assert capsys.readouterr().out.endswith(script)

@@ -226,3 +226,11 @@ def test_a_file_that_cannot_keep_what_is_committed_is_refused(tmp_path: Path, mo
     with pytest.raises(UnsafeFileError, match="local file system"):
         database.read_now(lambda _: None)
     database.close()
+
+
+@pytest.mark.parametrize("way", ["read", "write"])
+async def test_a_unit_that_finds_nothing_does_not_leave_its_caller_waiting(database: SqliteDatabase, way: str) -> None:
+    run = database.read if way == "read" else database.write
+    async with asyncio.timeout(20):
+        with pytest.raises(RuntimeError, match="ran out"):
+            await run(lambda _: next(iter(())))

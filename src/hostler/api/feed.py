@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
@@ -13,10 +14,13 @@ from sqlalchemy import Text as SqlText
 from hostler.store.database import Database
 from hostler.store.tables import event
 
+log = logging.getLogger(__name__)
+
 KEPT = 2048
 """Events kept in memory, for followers that are up to date; those behind read the table."""
 
 BATCH = 500
+RETRY_SECONDS = 1.0
 
 
 class Event(Struct, frozen=True):
@@ -50,13 +54,13 @@ class Feed:
     async def start(self) -> None:
         """Begin to follow the table; from the loop that serves."""
         loop = asyncio.get_running_loop()
-        self._last = (await self._database.read(_bounds))[1]
 
         def committed() -> None:
             with contextlib.suppress(RuntimeError):  # the loop has closed: nobody follows any more
                 loop.call_soon_threadsafe(self._committed.set)
 
         self._unsubscribe = self._database.on_commit(committed)
+        self._last = (await self._database.read(_bounds))[1]
         self._tail = asyncio.create_task(self._follow_table(), name="event feed")
 
     async def stop(self) -> None:
@@ -103,11 +107,18 @@ class Feed:
         while True:
             await self._committed.wait()
             self._committed.clear()
-            after = self._last
-            while batch := await self._database.read(partial(_read, after=after, upto=None)):
-                self._recent.extend(batch)
-                self._last = after = batch[-1].seq
-                self._wake()
+            try:
+                await self._catch_up()
+            except Exception:
+                log.exception("the events could not be read; trying again")
+                await asyncio.sleep(RETRY_SECONDS)
+                self._committed.set()
+
+    async def _catch_up(self) -> None:
+        while batch := await self._database.read(partial(_read, after=self._last, upto=None)):
+            self._recent.extend(batch)
+            self._last = batch[-1].seq
+            self._wake()
 
     def _wake(self) -> None:
         self._news.set()

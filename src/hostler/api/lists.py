@@ -19,6 +19,8 @@ from hostler.store.queries.listing import DEFAULT_LIMIT, MOST_ROWS, BadQueryErro
 from hostler.store.queries.scope import Scope
 
 _NOUN_OF = {noun.plural: noun.name for noun in nouns.NOUNS.values()}
+MOST_FILTERS = 50
+"""More of them say nothing that fewer cannot, and a database takes only so deep an expression."""
 _PARAMETERS = ("columns", "sort", "filter", "after", "limit", "total")
 
 
@@ -58,7 +60,7 @@ def _list(listing: Listing, database: Database) -> Callable[..., Any]:
             return answer if found.total is None else answer | {"total": found.total}
 
         try:
-            return json_response(await database.read(read))
+            return json_response(await database.read(read, brief=query.is_brief))
         except BadQueryError as bad:
             raise _told(bad.parameter, str(bad), bad.allowed) from bad
 
@@ -98,8 +100,11 @@ def _read_query(listing: Listing, request: Request) -> PageQuery:
             if name in listing.searchable:
                 detail += f" To filter by it, write filter={name}:eq:value."
             raise _told(name, detail, list(_PARAMETERS))
+    conditions = given.getlist("filter")
+    if len(conditions) > MOST_FILTERS:
+        raise _told("filter", f"A list takes at most {MOST_FILTERS} filters; these are {len(conditions)}.", [])
     try:
-        filters = tuple(parse_filter(listing, text) for text in given.getlist("filter"))
+        filters = tuple(parse_filter(listing, text) for text in conditions)
     except BadFilterError as bad:
         raise _told("filter", str(bad), bad.allowed) from bad
     return PageQuery(

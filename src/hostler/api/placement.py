@@ -16,7 +16,7 @@ from hostler.domain.placement.fleet import encode
 from hostler.domain.placement.model import DiskNeed, Goal, PlacementError, Ranking, Request, Weights
 from hostler.domain.placement.rank import rank
 from hostler.jobs.errors import AmbiguousError, UnknownObjectError
-from hostler.operations.placing import needs_of
+from hostler.operations.placing import needs_from
 from hostler.store.database import Database
 from hostler.store.queries import nouns
 from hostler.store.queries.placement import export_fleet, fleet_snapshot
@@ -138,7 +138,7 @@ def _needs(connection: Connection, body: RateRequest) -> Request:
     if body.template is not None:
         template = nouns.resolve(connection, "template", body.template)
         disk = connection.execute(select(library_object).where(library_object.c.id == template.disk_id)).one()
-        needs = needs_of(msgspec.convert(template.hardware, Hardware), disk, body.clone)
+        needs = needs_from(msgspec.convert(template.hardware, Hardware), disk, body.clone)
     changes: dict[str, Any] = {"vcpus": body.vcpus, "memory_mib": body.memory_mib}
     if body.disk_mib is not None:
         changes["disks"] = (DiskNeed(size_mib=body.disk_mib),)

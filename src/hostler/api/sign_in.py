@@ -27,6 +27,9 @@ from hostler.store.queries.sign_in import NewSession
 TOKEN_DAYS = 30
 """How long the token lives that a command line gets for a one-time link."""
 
+_LAST_YEAR = 9998
+"""The last of which each moment can be written in UTC, whatever its offset."""
+
 _BAD_LINK = "This sign-in link is not known, was already used, or is older than an hour."
 _REMEDY = "Make a new one on the machine that runs Hostler: hostler sign-in-link."
 
@@ -196,13 +199,15 @@ def _mount_tokens(router: APIRouter, database: Database, clock: Callable[[], int
         caller, now = caller_of(request), clock()
 
         def unit(connection: Connection) -> bool:
-            revoked = sign_in.revoke_token(connection, caller.user_id, token_id, now)
+            revoked = sign_in.revoke_token(connection, caller, token_id, now)
             if revoked:
                 trail.audit(connection, caller, now, "token.revoke", token_id, "accepted")
             return revoked
 
         if not await database.write(unit):
-            raise Problem(404, "not_found", f"You have no token {token_id}.", "GET /api/v1/tokens lists yours.")
+            raise Problem(
+                404, "not_found", f"You have no token {token_id} that you may end.", "GET /api/v1/tokens lists yours."
+            )
         doorkeeper.forget()
         return Response(status_code=204)
 
@@ -253,6 +258,8 @@ def _shown(row: AnyRow) -> dict[str, Any]:
 def _future(at: datetime, now: int) -> int:
     if at.tzinfo is None:
         raise Problem(422, "invalid", "expires_at has no offset from UTC.", "Write it as 2026-01-31T12:00:00Z.")
+    if at.year > _LAST_YEAR:
+        raise Problem(422, "invalid", f"expires_at lies after the year {_LAST_YEAR}.", "Leave it out: no end at all.")
     ends = (at - EPOCH) // timedelta(microseconds=1)
     if ends <= now:
         raise Problem(422, "invalid", "expires_at has already passed.", "Give a time to come.")

@@ -46,14 +46,20 @@ def visible(text: str) -> str:
 def document(session: Session, value: Any, output: Output) -> None:
     """A value as JSON or YAML; as a table, one of its properties a line."""
     if output == "json":
-        session.out.print(json.dumps(value, ensure_ascii=False, indent=2), soft_wrap=True)
+        session.out.print(_escaped(json.dumps(value, ensure_ascii=False, indent=2)), soft_wrap=True)
     elif output == "yaml":
         import yaml
 
-        text = yaml.safe_dump(value, allow_unicode=True, sort_keys=False)
+        plain = json.dumps(value, ensure_ascii=False).isprintable()
+        text = yaml.safe_dump(value, allow_unicode=plain, sort_keys=False)
         session.out.print(text.rstrip("\n"), soft_wrap=True)
     else:
         _properties(session, value)
+
+
+def _escaped(text: str) -> str:
+    """JSON with what does not print in JSON's own escapes: the same value, and nothing that acts on a terminal."""
+    return "".join(one if one.isprintable() or one == "\n" else json.dumps(one)[1:-1] for one in text)
 
 
 def records(session: Session, items: Iterable[Mapping[str, Any]], output: Output, columns: Sequence[str] = ()) -> None:

@@ -13,8 +13,6 @@ from hostler.cli.session import Session
 if TYPE_CHECKING:
     from hostler.domain.placement.model import Ranking, Request
 
-_MIB = 1024 * 1024
-
 
 def placement_app(session: Session) -> App:
     app = App(name="placement", help="Intelligent Placement: which host suits a virtual machine, and why.")
@@ -96,17 +94,9 @@ def _needs_of(session: Session, template: dict[str, Any]) -> "Request":
     import msgspec
 
     from hostler.domain.library.profiles import Hardware
-    from hostler.domain.placement.model import DiskNeed, Request
+    from hostler.domain.machines.spec import CloneKind
+    from hostler.domain.placement.needs import needs_of
 
-    hardware = msgspec.convert(template["hardware"], Hardware)
     disk = session.client.library_objects.get(str(template["disk_id"]))
-    return Request(
-        vcpus=hardware.cpu_count,
-        memory_mib=hardware.memory_mib,
-        disks=(DiskNeed(size_mib=-(-int(disk["virtual_size_bytes"]) // _MIB), initial_mib=1),),
-        cpu_expected_percent=hardware.cpu_expected_percent,
-        disk_iops=hardware.disk_expected_iops,
-        network_mbps=hardware.network_expected_mbps,
-        networks=frozenset(hardware.networks),
-        firmware=hardware.firmware.value,
-    )
+    sizes = {name: int(disk[name]) for name in ("size_bytes", "virtual_size_bytes")}
+    return needs_of(msgspec.convert(template["hardware"], Hardware), CloneKind.LINKED, **sizes)

@@ -75,7 +75,9 @@ def follow(session: Session, job: "Job") -> "Job":
     try:
         return _live(session, job) if session.err.is_terminal else _lines(session, job)
     except KeyboardInterrupt:
-        session.err.print(f"\nThe job goes on. Follow it: hostler job follow {job.id}; stop it: hostler job cancel")
+        session.err.print(
+            f"\nThe job goes on. Follow it: hostler job follow {job.id}; stop it: hostler job cancel {job.id}"
+        )
         raise
 
 

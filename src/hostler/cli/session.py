@@ -24,13 +24,13 @@ def _connect() -> "Client":
 
 
 def _errors() -> Console:
-    return Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    return Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def _results() -> Console:
     # Where nobody looks at a screen, a table may be as wide as it needs.
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _WIDE
-    return Console(highlight=False, markup=False, width=width)
+    return Console(highlight=False, markup=False, emoji=False, width=width)
 
 
 @dataclass

@@ -86,8 +86,8 @@ class Attempt:
                 return await self._turn_back()
             except (SupersededError, Fenced):
                 raise
-            except Exception as failure:
-                log.debug("job %s: step %s failed", self._claimed.job_id, record.name, exc_info=True)
+            except Exception as failure:  # noqa: BLE001 - whatever a step raises is its job's failure, told and logged
+                self._log("step", record, failure)
                 return await self._fail(record, failure)
             if cancelled:
                 return await self._turn_back()
@@ -175,8 +175,8 @@ class Attempt:
                 await self._undo(step, record)
             except (SupersededError, Fenced):
                 raise
-            except Exception as failure:
-                log.debug("job %s: undo of %s failed", self._claimed.job_id, record.name, exc_info=True)
+            except Exception as failure:  # noqa: BLE001 - whatever a step raises is its job's failure, told and logged
+                self._log("undo of", record, failure)
                 return await self._fail(record, failure)
         now = self._clock()
         await self._database.write(lambda connection: journal.undo_ended(connection, self._claimed, left, now))
@@ -237,6 +237,11 @@ class Attempt:
         now = self._clock()
         error = self._told(record, failure)
         await self._database.write(lambda connection: journal.fail(connection, self._claimed, record.n, error, now))
+
+    def _log(self, what: str, record: StepRecord, failure: Exception) -> None:
+        """What a provider refuses is told by the job; the trace of what nobody foresaw is in the log alone."""
+        level = logging.DEBUG if isinstance(failure, ProviderError) else logging.ERROR
+        log.log(level, "job %s: %s %s failed", self._claimed.job_id, what, record.name, exc_info=failure)
 
     def _told(self, record: StepRecord, failure: Exception) -> dict[str, Any]:
         known = isinstance(failure, ProviderError)

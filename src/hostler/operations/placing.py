@@ -5,7 +5,8 @@ from sqlalchemy import select
 
 from hostler.domain.library.profiles import Hardware
 from hostler.domain.machines.spec import CloneKind
-from hostler.domain.placement.model import DiskNeed, Rating, Request
+from hostler.domain.placement.model import Rating, Request
+from hostler.domain.placement.needs import needs_of
 from hostler.domain.placement.rank import rank
 from hostler.jobs.errors import ConflictError
 from hostler.jobs.operation import Acceptance
@@ -13,7 +14,6 @@ from hostler.store.database import AnyRow
 from hostler.store.queries.placement import fleet_snapshot
 from hostler.store.tables import host
 
-_MIB = 1024 * 1024
 _TOLD = 5
 """Hosts whose reasons a refusal lists; the rest are counted."""
 
@@ -25,28 +25,22 @@ class Placed(Struct, frozen=True):
     rating: Rating
 
 
-def needs_of(hardware: Hardware, disk: AnyRow, clone: CloneKind) -> Request:
-    """What placement must find room for. A linked clone takes almost nothing at first."""
-    size_mib = -(-disk.virtual_size_bytes // _MIB)
-    now_mib = 1 if clone is CloneKind.LINKED else -(-disk.size_bytes // _MIB)
-    return Request(
-        vcpus=hardware.cpu_count,
-        memory_mib=hardware.memory_mib,
-        disks=(DiskNeed(size_mib=size_mib, initial_mib=now_mib),),
-        cpu_expected_percent=hardware.cpu_expected_percent,
-        disk_iops=hardware.disk_expected_iops,
-        network_mbps=hardware.network_expected_mbps,
-        networks=frozenset(hardware.networks),
-        firmware=hardware.firmware.value,
-    )
+def needs_from(hardware: Hardware, disk: AnyRow, clone: CloneKind) -> Request:
+    """What a VM of this hardware needs whose disk is cloned from this library object."""
+    return needs_of(hardware, clone, size_bytes=disk.size_bytes, virtual_size_bytes=disk.virtual_size_bytes)
 
 
-def choose_host(at: Acceptance, named: str | None, needs: Request) -> Placed:
+def choose_host(at: Acceptance, named: str | None, wanted: Request) -> Placed:
     """The host for the VM; ConflictError with every reason when the named one, or none at all, can take it."""
-    ranking = rank(fleet_snapshot(at.connection), needs, seed=at.now)
+    ranking = rank(fleet_snapshot(at.connection), wanted, seed=at.now)
     if named is not None:
         row = at.find("host", named)
-        rating = next(rating for rating in ranking.ratings if rating.host_id == row.id)
+        rating = next((rating for rating in ranking.ratings if rating.host_id == row.id), None)
+        if rating is None:
+            raise ConflictError(
+                f"The host {row.name} cannot be rated: it has never been read.",
+                f"Wait until it answers, or see why it does not: hostler host show {row.id}",
+            )
         if rating.zero_reasons:
             raise ConflictError(f"The host cannot take the virtual machine. {_reasons(rating)}", _help(rating))
         return Placed(row, rating)

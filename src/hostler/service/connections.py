@@ -33,7 +33,10 @@ FACTORIES: Mapping[str, Factory] = {"kvm": kvm, "simulated": simulated}
 
 
 class Connections:
-    """Implements the steps' `Services`. A provider reconnects by itself; a host that is gone is forgotten."""
+    """Implements the steps' `Services`. A provider reconnects by itself.
+
+    That of a host which is gone is closed when the next host is connected.
+    """
 
     def __init__(self, database: Database, data: Path, factories: Mapping[str, Factory] = FACTORIES) -> None:
         self._database = database
@@ -52,9 +55,17 @@ class Connections:
                 )
                 if row is None:
                     raise NotThere(f"There is no host {host_id} any more.", "Add it again: hostler host add")
+                await self._forget_gone()
                 known = self._factories[row.provider](row, self._data / "hosts" / host_id)
                 self._providers[host_id] = known
             return known
+
+    async def _forget_gone(self) -> None:
+        """Close what leads to hosts that are managed no more; whoever undoes a job there connects anew."""
+        managed = select(host.c.id).where(host.c.deleted_at.is_(None))
+        here = await self._database.read(lambda c: set(c.execute(managed).scalars()))
+        for host_id in [known for known in self._providers if known not in here]:
+            await self._providers.pop(host_id).close()
 
     async def close(self) -> None:
         for provider in self._providers.values():

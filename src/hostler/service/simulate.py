@@ -10,7 +10,7 @@ from hostler.providers.simulated.connect import SideDoor, SimulatedProcess
 
 
 def command(arguments: Sequence[str]) -> int:
-    """Serve until Ctrl-C. Its hosts are added as `hostler host add NAME --provider simulated --address SOCKET#HOST`."""
+    """Serve until Ctrl-C. Prints an address for each host, which `hostler host add --provider=simulated` takes."""
     parser = argparse.ArgumentParser(prog="hostler simulate", description="Run a simulated hypervisor.")
     parser.add_argument("--state", type=Path, default=Path("simulated.sqlite"), help="where its truth is kept")
     parser.add_argument("--socket", type=Path, default=Path("simulated.sock"), help="where it answers")

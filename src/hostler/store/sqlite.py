@@ -23,7 +23,8 @@ from hostler.store.database import Unit
 BATCH_LIMIT = 256
 """Units in one commit at most, so that the first of a burst does not wait for all."""
 
-READERS = 4
+READERS = 2
+"""Threads that read what takes longer; more of them would only fight for the interpreter with the event loop."""
 
 log = logging.getLogger(__name__)
 
@@ -137,12 +138,17 @@ class SqliteDatabase:
                 raise ClosedError(f"{self.path} is closed")
             self._queue.put(waiting)
 
-    async def read(self, query: Unit[T]) -> T:
+    async def read(self, query: Unit[T], *, brief: bool = False) -> T:
+        if brief:
+            return self.read_now(query)
         return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, query)
 
     def read_now(self, query: Unit[T]) -> T:
         with self._snapshots.begin() as connection:
-            return query(connection)
+            try:
+                return query(connection)
+            except StopIteration as stray:
+                raise _told(stray) from stray
 
     def close(self) -> None:
         """Finish what is queued, then close."""
@@ -192,6 +198,13 @@ class SqliteDatabase:
                 log.exception("a listener to commits failed")
 
 
+def _told(stray: StopIteration) -> RuntimeError:
+    """asyncio can carry no StopIteration: its caller would wait for ever."""
+    told = RuntimeError("a unit of work ran out of what it looked for")
+    told.__cause__ = stray
+    return told
+
+
 def _run(connection: Connection, waiting: _Waiting) -> _Settled:
     # By the driver itself: SQLAlchemy would spend more on the savepoint than many a unit does on its work.
     driver = cast(sqlite3.Connection, connection.connection.driver_connection)
@@ -201,7 +214,7 @@ def _run(connection: Connection, waiting: _Waiting) -> _Settled:
     except Exception as failure:  # noqa: BLE001 - the unit's failure is its caller's, by its future
         driver.execute("ROLLBACK TO unit")
         driver.execute("RELEASE unit")
-        return _Settled(waiting.outcome, None, failure)
+        return _Settled(waiting.outcome, None, _told(failure) if isinstance(failure, StopIteration) else failure)
     driver.execute("RELEASE unit")
     return _Settled(waiting.outcome, result, None)
 

@@ -137,6 +137,55 @@ def test_sources_that_are_not(vms: Path, tmp_path: Path) -> None:
         disks.check_source("json:{}", DiskFormat.RAW, (vms,))
 
 
+@pytest.mark.parametrize("given", ['json:{"driver":"file","filename":"SECRET"}', "file:SECRET", "nbd://127.0.0.1:1/x"])
+def test_a_backing_file_that_is_no_plain_path_is_refused(vms: Path, tmp_path: Path, given: str) -> None:
+    (tmp_path / "secret").write_bytes(bytes(4096))
+    name = given.replace("SECRET", str(tmp_path / "secret"))
+    image = qcow2(vms / "image", "-u", "-F", "raw", "-b", name)
+    with pytest.raises(Refused, match="not a plain path"):
+        disks.check_source(str(image), DiskFormat.QCOW2, (vms,))
+
+
+def test_every_file_of_a_chain_is_checked(vms: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(bytes(4096))
+    middle = qcow2(vms / "middle", "-u", "-F", "raw", "-b", str(tmp_path / "secret"))
+    top = qcow2(vms / "top", "-u", "-F", "qcow2", "-b", str(middle))
+    with pytest.raises(Refused, match=r"middle reads another file .*secret"):
+        disks.check_source(str(top), DiskFormat.QCOW2, (vms,))
+    for one, other in (("ring-1", "ring-2"), ("ring-2", "ring-1")):
+        qcow2(vms / one, "-u", "-F", "qcow2", "-b", str(vms / other))
+    with pytest.raises(Refused, match="too many"):
+        disks.check_source(str(vms / "ring-1"), DiskFormat.QCOW2, (vms,))
+
+
+def test_what_qemu_would_guess_is_refused(vms: Path) -> None:
+    """A guest writes what it likes to its raw disk: nobody may take that for a header."""
+    base = qcow2(vms / "base")
+    silent = qcow2(vms / "silent", "-b", str(base), "-F", "qcow2")
+    content = silent.read_bytes()
+    silent.write_bytes(content.replace(bytes.fromhex("e2792aca"), bytes.fromhex("0badcafe"), 1))
+    with pytest.raises(Refused, match="does not say"):
+        disks.check_source(str(silent), DiskFormat.QCOW2, (vms,))
+
+
+def test_unknown_features_are_refused(vms: Path) -> None:
+    image = qcow2(vms / "image")
+    content = bytearray(image.read_bytes())
+    content[72] = 0x80
+    image.write_bytes(bytes(content))
+    with pytest.raises(Refused, match="unknown_features"):
+        disks.check_source(str(image), DiskFormat.QCOW2, (vms,))
+
+
+def test_a_source_that_became_a_link_is_refused(vms: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(bytes(4096))
+    (vms / "image.raw").symlink_to(tmp_path / "secret")
+    (tmp_path / "elsewhere").symlink_to(vms)
+    for path in (vms / "image.raw", tmp_path / "elsewhere" / "image.raw"):
+        with pytest.raises(Refused, match="symbolic link"):
+            disks.check_source(str(path), DiskFormat.RAW, (vms,))
+
+
 @pytest.mark.parametrize(
     ("said", "kind"),
     [

@@ -1,13 +1,15 @@
 """Add a host."""
 
+import os
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Struct
 from pydantic import Field
-from sqlalchemy import Connection, delete, insert
+from sqlalchemy import Connection, delete, insert, select
 
 from hostler.domain.fabric.facts import HostFacts, HostState
+from hostler.jobs.errors import ConflictError, InvalidError
 from hostler.jobs.operation import Acceptance, Operation, Params, Prepared, Subject
 from hostler.jobs.step import Result, Step, StepContext
 from hostler.operations.naming import Name, name_lock, refuse_taken
@@ -15,6 +17,9 @@ from hostler.store.database import AnyRow
 from hostler.store.queries.events import notify
 from hostler.store.queries.observations import observe_host
 from hostler.store.tables import host, job_limit
+
+KVM_ADDRESSES = ("qemu:///system", "qemu:///session", "test:///default")
+"""libvirt on the service's own machine. Other addresses can name a program to run (`?command=`), as the service."""
 
 JOBS_AT_ONCE = 4
 """How many jobs may change one host at the same time."""
@@ -69,7 +74,9 @@ class AddHost(Operation[AddHostParams, AddHostPlan]):
     )
 
     def prepare(self, at: Acceptance, subject: AnyRow | None, params: AddHostParams) -> Prepared[AddHostPlan]:
+        _refuse_unfit(params)
         refuse_taken(at, "host", params.name)
+        _refuse_managed(at, params)
         host_id = at.new_id()
         row = {
             "id": host_id,
@@ -99,3 +106,29 @@ class AddHost(Operation[AddHostParams, AddHostPlan]):
         connection.execute(delete(host).where(host.c.id == plan.host_id))
         connection.execute(delete(job_limit).where(job_limit.c.key == f"host/{plan.host_id}"))
         notify(connection, now, "host", plan.host_id, {"deleted": True})
+
+
+def _refuse_unfit(params: AddHostParams) -> None:
+    if params.provider == "kvm" and params.address not in KVM_ADDRESSES:
+        raise InvalidError(
+            f"The address {params.address!r} is not one of libvirt on this machine.",
+            f"Use one of: {', '.join(KVM_ADDRESSES)}.",
+            allowed=list(KVM_ADDRESSES),
+        )
+    plain = "/" + os.path.normpath(params.vm_path).lstrip("/")
+    if plain != params.vm_path:
+        raise InvalidError(
+            f"The VM path {params.vm_path!r} is not plain: it has '.', '..' or more slashes than it needs.",
+            "Write the whole path of the folder without them.",
+        )
+
+
+def _refuse_managed(at: Acceptance, params: AddHostParams) -> None:
+    """One hypervisor under two names would have each of its VMs in two places, which is a conflict for all of them."""
+    same = (host.c.provider == params.provider, host.c.address == params.address, host.c.deleted_at.is_(None))
+    known = at.connection.execute(select(host.c.id, host.c.name).where(*same)).first()
+    if known is not None:
+        raise ConflictError(
+            f"{params.address} is managed already, as the host {known.name!r} ({known.id}).",
+            f"Use that one, or take it out of management first: hostler host remove {known.id}",
+        )

@@ -22,7 +22,7 @@ from hostler.jobs.operation import Acceptance, Change, Params, Prepared, Subject
 from hostler.jobs.step import LongStep, Progress, Result, Step, StepContext
 from hostler.operations.naming import Name, name_lock
 from hostler.operations.on_vm import VmOperation, VmPlan, change_power, host_of, in_state, record_vm
-from hostler.operations.placing import Placed, choose_host, needs_of
+from hostler.operations.placing import Placed, choose_host, needs_from
 from hostler.operations.tasks import follow_task, start_task, stop_task
 from hostler.providers.contract import CloneDisk, PowerChange
 from hostler.providers.errors import Refused
@@ -219,7 +219,7 @@ class CreateVm(VmOperation[CreateVmParams, CreateVmPlan]):
         template = at.find("template", params.template)
         hardware = _hardware(template, params)
         disk = at.connection.execute(select(library_object).where(library_object.c.id == template.disk_id)).one()
-        placed = choose_host(at, params.host, needs_of(hardware, disk, params.clone))
+        placed = choose_host(at, params.host, needs_from(hardware, disk, params.clone))
         _refuse_unfit_name(placed, params.name)
         _refuse_taken_on(at, placed.host.id, params.name)
         vm_id = at.new_id()

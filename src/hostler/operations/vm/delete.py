@@ -9,9 +9,10 @@ from hostler.jobs.errors import ConflictError
 from hostler.jobs.operation import Acceptance, Change, Prepared, Subject
 from hostler.jobs.step import RecordStep, Result, Step, StepContext
 from hostler.operations.on_vm import NoParams, VmOperation, VmPlan, host_of, locate, refuse_unless_allowed
+from hostler.providers.errors import Refused
 from hostler.store.database import AnyRow
 from hostler.store.queries.observations import bury_vm
-from hostler.store.tables import host, vm
+from hostler.store.tables import host, library_object, vm
 
 
 class DeleteVmPlan(VmPlan, frozen=True, kw_only=True):
@@ -28,7 +29,19 @@ async def is_undefined(at: At) -> Result | None:
 
 
 async def undefine(at: At) -> Result:
-    await (await host_of(at)).undefine_vm(at.fence, at.plan.native_id)
+    """Its disks are read again first: one that was detached since may be somebody else's by now."""
+    provider = await host_of(at)
+    facts = await provider.read_vm(at.plan.native_id)
+    if facts is not None:
+        has = {disk.path for disk in facts.disks}
+        lost = [path for path in at.plan.files if path not in has and not _is_in_folder_of(path, at.plan.vm_id)]
+        if lost:
+            raise Refused(
+                f"The VM {at.plan.name!r} has no longer the disk {lost[0]}, which was to be deleted with it; "
+                "nothing was changed.",
+                "Dismiss this job, refresh the VM's host, and delete the VM again.",
+            )
+    await provider.undefine_vm(at.fence, at.plan.native_id)
     return {}
 
 
@@ -114,6 +127,11 @@ def _files(subject: AnyRow) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*disks, *ours]))
 
 
+def _is_in_folder_of(path: str, vm_id: str) -> bool:
+    """Whether the file lies in a folder that we made for this VM and no other."""
+    return PurePosixPath(path).parent.name == vm_id
+
+
 def _refuse_outside(at: Acceptance, subject: AnyRow, files: tuple[str, ...]) -> None:
     """ConflictError when a file lies where we delete none: better said now than after the VM is undefined."""
     vm_path = at.connection.execute(select(host.c.vm_path).where(host.c.id == subject.host_id)).scalar_one()
@@ -127,7 +145,13 @@ def _refuse_outside(at: Acceptance, subject: AnyRow, files: tuple[str, ...]) -> 
 
 
 def _refuse_shared(at: Acceptance, subject: AnyRow, files: tuple[str, ...]) -> None:
-    """ConflictError when another VM of the host uses one of the files."""
+    """ConflictError when another VM of the host, or the library, has one of the files."""
+    kept = select(library_object.c.name, library_object.c.path).where(library_object.c.path.in_(files))
+    for name, path in at.connection.execute(kept):
+        raise ConflictError(
+            f"The disk {path} of {subject.name!r} is the library object {name!r} too: it is not deleted.",
+            "Delete the library object first, or give the VM a disk of its own.",
+        )
     others = at.connection.execute(
         select(vm.c.name, vm.c.facts).where(
             vm.c.host_id == subject.host_id, vm.c.id != subject.id, vm.c.deleted_at.is_(None)

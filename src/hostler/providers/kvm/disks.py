@@ -9,6 +9,7 @@ import stat
 import struct
 import subprocess
 from pathlib import Path
+from typing import NamedTuple
 
 import pycdlib
 import yaml
@@ -26,6 +27,10 @@ QEMU_IMG_SECONDS = 60
 LIMITS = ("prlimit", "--as=2147483648", "--cpu=60", "--")
 _RAW_LOOKS = frozenset({"raw", "gpt", "iso"})
 _MAX_CHAIN = 16
+_HEADER_BYTES = 4096
+_BACKING_FORMAT = 0xE2792ACA
+"""The type of the qcow2 header extension that says what the backing file is."""
+_FLATTEN = "flatten it (qemu-img convert) before it is used"
 _QEMU_LOCKS = (100, 200)
 """Start and length of the bytes on which QEMU holds its image locks."""
 _UNFIT = re.compile("[\0-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
@@ -167,6 +172,11 @@ def check_source(source: str, declared: DiskFormat, vm_paths: tuple[Path, ...]) 
     """Raises unless the image is what it is said to be and reads no file that it should not."""
     if not os.path.isabs(source):
         raise Refused(f"the source {source!r} is not a full path", "give the full path of the image")
+    if os.path.realpath(source) != source:
+        raise Refused(
+            f"the image {source} is reached by a symbolic link: it may not be what was taken into the library",
+            "put the image itself there, or take it into the library again",
+        )
     _check_image(Path(source), declared, vm_paths, depth=0)
 
 
@@ -182,39 +192,69 @@ def _check_image(image: Path, declared: DiskFormat, vm_paths: tuple[Path, ...], 
     found = str(inspector)
     if declared is DiskFormat.RAW and found in _RAW_LOOKS:
         return
-    if found != declared.value:
+    if inspector is None or found != declared.value:
         raise Refused(f"{image} is {found}, not {declared.value}", "name the format that the image really has")
-    if _has_data_file(image):
-        raise Refused(f"the image {image} keeps its data in another file", "convert it to a plain qcow2 image first")
+    _check_features(image, inspector)
     backing = _backing_file(image)
     if backing is None:
         return
-    inside = any(backing.is_relative_to(os.path.realpath(root)) for root in vm_paths)
-    if not inside or depth >= _MAX_CHAIN:
-        raise Refused(
-            f"the image {image} reads another file ({backing}) outside this host's VM paths",
-            "flatten it (qemu-img convert) before it is used",
-        )
+    inside = any(backing.path.is_relative_to(os.path.realpath(root)) for root in vm_paths)
+    if depth >= _MAX_CHAIN:
+        raise Refused(f"the image {image} is at the end of too many that read each other", _FLATTEN)
+    if not inside:
+        raise Refused(f"the image {image} reads another file ({backing.path}) outside this host's VM paths", _FLATTEN)
+    _check_image(backing.path, backing.format, vm_paths, depth=depth + 1)
 
 
-def _has_data_file(image: Path) -> bool:
-    """Whether a qcow2 header of version 3 says that the data lie in another file."""
+def _check_features(image: Path, inspector: format_inspector.FileInspector) -> None:
+    """All that oslo.utils knows to be unsafe, but for a backing file, which is looked at by itself."""
+    try:
+        inspector.safety_check()
+    except format_inspector.SafetyCheckFailed as unsafe:
+        others = sorted(set(unsafe.failures) - {"backing_file"})
+        if others:
+            raise Refused(
+                f"the image {image} is not safe ({', '.join(others)})", "convert it to a plain qcow2 image first"
+            ) from unsafe
+
+
+class _Backing(NamedTuple):
+    path: Path
+    format: DiskFormat
+
+
+def _backing_file(image: Path) -> _Backing | None:
+    """The backing file that a qcow2 header names, resolved; None when it names none.
+
+    Raises Refused where QEMU would take the name for more than a path (`json:…`, `nbd:…`), or would guess the format.
+    """
     with image.open("rb") as file:
-        header = file.read(80)
-    version_3 = int.from_bytes(header[4:8], "big") >= 3
-    return version_3 and bool(int.from_bytes(header[72:80], "big") & 4)
-
-
-def _backing_file(image: Path) -> Path | None:
-    """The backing file that a qcow2 header names, resolved; None when it names none."""
-    with image.open("rb") as file:
-        header = file.read(20)
+        header = file.read(_HEADER_BYTES)
         offset, size = int.from_bytes(header[8:16], "big"), int.from_bytes(header[16:20], "big")
         if offset == 0 or size == 0:
             return None
         file.seek(offset)
         name = file.read(min(size, 1023)).decode(errors="replace")
-    return Path(os.path.realpath(image.parent / name))
+    said = _backing_format(header)
+    if ":" in name.partition("/")[0] or _UNFIT.search(name):
+        raise Refused(f"the image {image} reads {name!r}, which is not a plain path", _FLATTEN)
+    if said not in list(DiskFormat):
+        raise Refused(f"the image {image} does not say what its backing file {name!r} is", _FLATTEN)
+    return _Backing(Path(os.path.realpath(image.parent / name)), DiskFormat(said))
+
+
+def _backing_format(header: bytes) -> str:
+    """The header extension that names the format of the backing file; nothing when there is none."""
+    version_3 = int.from_bytes(header[4:8], "big") >= 3
+    at = int.from_bytes(header[100:104], "big") if version_3 else 72
+    while at + 8 <= len(header):
+        kind, size = int.from_bytes(header[at : at + 4], "big"), int.from_bytes(header[at + 4 : at + 8], "big")
+        if kind == _BACKING_FORMAT:
+            return header[at + 8 : at + 8 + size].decode(errors="replace")
+        if kind == 0:
+            break
+        at += 8 + -(-size // 8) * 8
+    return ""
 
 
 def make_linked_clone(work: CloneDisk, part: Path, target: Path) -> None:

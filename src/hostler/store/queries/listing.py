@@ -14,6 +14,7 @@ from hostler.store.queries.columns import FROM_STORE, Column, ColumnType, Listin
 from hostler.store.queries.filters import Filter, Shape, condition
 from hostler.store.queries.scope import Scope
 
+BRIEF_LIMIT = 200
 DEFAULT_LIMIT = 100
 MOST_ROWS = 1000
 
@@ -37,6 +38,11 @@ class PageQuery:
     after: str | None = None
     limit: int = DEFAULT_LIMIT
     total: bool = False
+
+    @property
+    def is_brief(self) -> bool:
+        """A page in the list's own order, which an index gives: it reads no more rows than it shows."""
+        return not (self.filters or self.total or self.sort) and self.limit <= BRIEF_LIMIT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -175,7 +175,21 @@ def tokens_of(connection: Connection, user_id: str) -> Sequence[AnyRow]:
     return connection.execute(wanted.order_by(api_token.c.created_at, api_token.c.id)).all()
 
 
-def revoke_token(connection: Connection, user_id: str, token_id: str, now: int) -> bool:
-    """End a token of this user's; False when there is none such."""
-    mine = (api_token.c.id == token_id, api_token.c.user_id == user_id, api_token.c.revoked_at.is_(None))
+def revoke_token(connection: Connection, caller: Caller, token_id: str, now: int) -> bool:
+    """End a token of the caller's; False when there is none such, or none that the caller may end.
+
+    A token with fewer rights than its user may end itself and what it made, and no other.
+    """
+    if not _may_end(connection, caller, token_id):
+        return False
+    mine = (api_token.c.id == token_id, api_token.c.user_id == caller.user_id, api_token.c.revoked_at.is_(None))
     return connection.execute(update(api_token).where(*mine).values(revoked_at=now)).rowcount == 1
+
+
+def _may_end(connection: Connection, caller: Caller, token_id: str) -> bool:
+    if rights_now(connection, caller.user_id, caller.token_id) == rights_now(connection, caller.user_id):
+        return True
+    maker: str | None = token_id
+    while maker is not None and maker != caller.token_id:
+        maker = connection.execute(select(api_token.c.maker_token_id).where(api_token.c.id == maker)).scalar()
+    return maker is not None
