@@ -124,11 +124,14 @@ async def in_state(at: StepContext[VmPlanT], *states: VmState) -> Result | None:
     return {"vm": msgspec.to_builtins(facts), "read_at": begun}
 
 
-async def change_power(at: StepContext[VmPlanT], change: PowerChange, *after: VmState) -> Result:
-    """Ask for the change and read the VM again: the result is what the hypervisor says, not what we hope."""
+async def change_power(at: StepContext[VmPlanT], change: PowerChange) -> Result:
+    """Ask for the change and read the VM again: the result is what the hypervisor says, not what we hope.
+
+    A guest that stopped again at once is recorded as stopped: the change was made, and what came of it is a fact.
+    """
     provider = await host_of(at)
     await provider.change_power(at.fence, at.plan.native_id, change)
-    return await in_state(at, *after) or {}
+    return await in_state(at) or {}
 
 
 def record_vm(connection: Connection, at: StepContext[VmPlanT], result: Result) -> None:

@@ -122,7 +122,7 @@ async def is_running(at: At) -> Result | None:
 
 
 async def start(at: At) -> Result:
-    return await change_power(at, PowerChange.START, VmState.RUNNING)
+    return await change_power(at, PowerChange.START)
 
 
 async def guest_answers(at: At) -> Result | None:

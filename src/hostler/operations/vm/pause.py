@@ -11,7 +11,7 @@ async def is_done(at: StepContext[VmPlan]) -> Result | None:
 
 
 async def change(at: StepContext[VmPlan]) -> Result:
-    return await change_power(at, PowerChange.PAUSE, VmState.PAUSED)
+    return await change_power(at, PowerChange.PAUSE)
 
 
 class PauseVm(SimplePowerOperation):

@@ -11,7 +11,7 @@ async def is_done(at: StepContext[VmPlan]) -> Result | None:
 
 
 async def change(at: StepContext[VmPlan]) -> Result:
-    return await change_power(at, PowerChange.POWER_OFF, VmState.POWER_OFF, VmState.SAVED)
+    return await change_power(at, PowerChange.POWER_OFF)
 
 
 class PowerOffVm(SimplePowerOperation):
