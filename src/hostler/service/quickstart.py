@@ -22,6 +22,7 @@ from hostler.cli.session import Session
 from hostler.providers.kvm.guest_image import GuestImageError, build_micro_guest
 from hostler.sdk import Client, HostlerError
 from hostler.sdk.settings import Settings, save
+from hostler.service.alone import Alone, AlreadyRunningError
 from hostler.service.child import ServiceChild, ServiceNotStartedError
 from hostler.service.settings import DEFAULT_PORT, ServiceSettings
 from hostler.service.sign_in_link import make_link
@@ -196,7 +197,12 @@ def _demo() -> int:
 def _service(settings: ServiceSettings) -> Iterator[tuple[ServiceChild, bool]]:
     """A service on these data: the one that runs already, or a new one that ends with us (True)."""
     child = ServiceChild(settings)
-    if child.answers() and settings.pid_file.read_text().strip():
+    if child.answers():
+        if not _is_served(settings):
+            raise ServiceNotStartedError(
+                f"Another service answers at {child.url}, one that does not keep its data in {settings.data}. "
+                "Stop it, name its data folder (--data), or choose another port (--port)."
+            )
         yield child, False
         return
     child.start()
@@ -204,6 +210,15 @@ def _service(settings: ServiceSettings) -> Iterator[tuple[ServiceChild, bool]]:
         yield child, True
     finally:
         child.stop()
+
+
+def _is_served(settings: ServiceSettings) -> bool:
+    """Whether a service holds the lock of these data."""
+    try:
+        with Alone(settings.pid_file):
+            return False
+    except AlreadyRunningError:
+        return True
 
 
 def _signed_in(settings: ServiceSettings, url: str) -> Client:
