@@ -3,8 +3,9 @@
 from typing import Any
 
 import pytest
-from tests.every.stage import HOST, VM_PATH, Case, Stage
+from tests.every.stage import CALLER, HOST, VM_PATH, Case, Stage
 
+from hostler.jobs.acceptance import Request
 from hostler.jobs.errors import ConflictError, InvalidError
 
 
@@ -23,6 +24,9 @@ CASE = Case(arrange)
         "qemu+ssh://root@elsewhere/system?command=/tmp/anything",
         "test+ext:///default?command=/tmp/anything",
         "qemu:///system?socket=/tmp/x",
+        "qemu+unix:///system?socket=/tmp/x&command=/tmp/anything",
+        "qemu+unix:///system?socket=/tmp/x%26command=/tmp/anything",
+        "qemu+unix:///system?command=/tmp/anything&socket=/tmp/x",
         "QEMU:///system",
         "qemu:///system\n",
     ],
@@ -46,3 +50,10 @@ async def test_one_hypervisor_is_not_added_twice(stage: Stage) -> None:
         await stage.accept("host.add", None, {"name": "again"} | arguments)
     await stage.run("host.remove", host_id, {})
     await stage.run("host.add", None, {"name": "again"} | arguments)
+
+
+async def test_libvirt_on_a_socket_of_its_own_is_this_machine(stage: Stage) -> None:
+    address = "qemu+unix:///system?socket=/var/tmp/hostler-kvm-x_1/run/libvirt/libvirt-sock"
+    arguments = {"name": "real", "address": address, "vm_path": VM_PATH}
+    asked = Request(job_id="x", operation="host.add", subject=None, arguments=arguments, caller=CALLER)
+    assert (await stage.engine.dry_run(asked)).title == "Add host real"

@@ -1,6 +1,7 @@
 """Add a host."""
 
 import os
+import re
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -20,6 +21,8 @@ from hostler.store.tables import host, job_limit
 
 KVM_ADDRESSES = ("qemu:///system", "qemu:///session", "test:///default")
 """libvirt on the service's own machine. Other addresses can name a program to run (`?command=`), as the service."""
+_SOCKET_ADDRESS = re.compile(r"qemu\+unix:///system\?socket=/[A-Za-z0-9._/-]+")
+"""A libvirtd that listens elsewhere on this machine: a path and no other word."""
 
 JOBS_AT_ONCE = 4
 """How many jobs may change one host at the same time."""
@@ -109,10 +112,11 @@ class AddHost(Operation[AddHostParams, AddHostPlan]):
 
 
 def _refuse_unfit(params: AddHostParams) -> None:
-    if params.provider == "kvm" and params.address not in KVM_ADDRESSES:
+    local = params.address in KVM_ADDRESSES or _SOCKET_ADDRESS.fullmatch(params.address)
+    if params.provider == "kvm" and not local:
         raise InvalidError(
             f"The address {params.address!r} is not one of libvirt on this machine.",
-            f"Use one of: {', '.join(KVM_ADDRESSES)}.",
+            f"Use one of: {', '.join(KVM_ADDRESSES)}; or qemu+unix:///system?socket=/path/of/its/socket.",
             allowed=list(KVM_ADDRESSES),
         )
     plain = "/" + os.path.normpath(params.vm_path).lstrip("/")
