@@ -4,11 +4,11 @@ import asyncio
 import time
 import uuid
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy import Connection, func, insert, select
 
-import bench.three_steps.run  # registers the operation that is run
 from bench.contenders.contest import Outcome
 from hostler.domain.access.rights import Caller, Rights
 from hostler.jobs.acceptance import Request
@@ -20,7 +20,8 @@ from hostler.store.queries.access import SYSTEM_USER
 from hostler.store.sqlite import SqliteDatabase
 from hostler.store.tables import job, job_limit, metadata
 
-OPERATION = bench.three_steps.run.RunThreeSteps.name()
+OPERATION = "three-steps.run"
+"""Registered where it is run: in the process of its own, and nowhere else."""
 CALLER = Caller(user_id=SYSTEM_USER, user_name="bench", rights=Rights(privileges=None), source="127.0.0.1")
 AT_ONCE = 64
 LIMIT = 2
@@ -65,7 +66,7 @@ async def _run_limited(path: Path, jobs: int) -> Outcome:
     hosts = [n % BUSY for n in range(jobs // 2)] + [BUSY + n % (jobs // 2 - BUSY) for n in range(jobs - jobs // 2)]
     await database.write(lambda connection: _add_limits(connection, set(hosts)))
     ended, watch = _Ended(database, jobs), _Watch(hosts)
-    bench.three_steps.run.follow(watch)
+    _follow(watch)
     begun = time.perf_counter()
     await asyncio.gather(*(engine.accept(_request(host)) for host in hosts))
     await worker.start(alone=True)
@@ -74,6 +75,12 @@ async def _run_limited(path: Path, jobs: int) -> Outcome:
     await worker.stop()
     database.close()
     return Outcome(seconds, jobs, most_at_once=watch.most, latest_start=watch.latest)
+
+
+def _follow(trace: Callable[[int, str], None]) -> None:
+    from bench.three_steps.run import follow  # registers the operation, which no other process may know
+
+    follow(trace)
 
 
 def _open(path: Path) -> tuple[SqliteDatabase, Worker, Engine]:
@@ -112,7 +119,7 @@ class _Ended:
         self._last_steps = 0
         self._news = asyncio.Event()
         loop = asyncio.get_running_loop()
-        bench.three_steps.run.follow(self._count)
+        _follow(self._count)
         database.on_commit(lambda: loop.call_soon_threadsafe(self._news.set))
 
     def _count(self, host: int, moment: str) -> None:

@@ -43,6 +43,7 @@ PACKAGES = (
     DebianPackage("syslinux", "/usr/bin/syslinux", "the first guest's boot loader"),
     DebianPackage("syslinux-common", "/usr/lib/syslinux/mbr/mbr.bin", "the first guest's boot loader"),
     DebianPackage("mtools", "/usr/bin/mcopy", "the first guest's disk"),
+    DebianPackage("curl", "/usr/bin/curl", "tests of scripts for curl", purposes=("test",)),
     DebianPackage("iproute2", "/sbin/ip", "tests in network namespaces", purposes=("test",)),
     DebianPackage("ganeti-htools", "/usr/bin/hail", "the yardstick of placement", purposes=("bench",)),
 )
