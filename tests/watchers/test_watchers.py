@@ -6,12 +6,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from msgspec import structs
 from sqlalchemy import Connection, delete, func, insert, select, update
 from tests.store.queries.fleet import add_host, hold, vms
-from tests.watchers.conftest import HOST_ID, PATIENCE_SECONDS, until
+from tests.watchers.conftest import HOST_ID, NEVER, PATIENCE_SECONDS, until
 
 from hostler.domain.fabric.averages import MINUTE, SECOND
-from hostler.domain.machines.spec import VmSpec
+from hostler.domain.machines.spec import Disk, DiskFormat, Nic, VmSpec
 from hostler.domain.machines.states import VmState
 from hostler.jobs.worker import wall_clock
 from hostler.providers.contract import Provider
@@ -68,6 +69,19 @@ async def test_event_reaches_the_database_without_any_pass(
     side_door.vm_appears(HOST_ID, spec(B, "db-01"), VmState.RUNNING)
     await until(database, states, lambda found: found.get(B) == "running")
     assert await database.read(passes) <= before + 1
+
+
+async def test_a_new_guest_is_heard_without_waiting_for_the_costly_read(
+    database: SqliteDatabase, side_door: SideDoor, start: Start
+) -> None:
+    side_door.set_knobs(HOST_ID, Knobs(guest_silent_reads=6))
+    disk = Disk(path="/var/lib/vms/base.qcow2", format=DiskFormat.QCOW2)
+    nic = Nic(mac="52:54:00:00:00:01", network="default")
+    side_door.vm_appears(HOST_ID, structs.replace(spec(), disks=(disk,), nics=(nic,)), VmState.RUNNING)
+    await start(WatchSettings(vms_seconds=0.02, load_seconds=NEVER, hosts_list_seconds=0.02))
+    (row,) = await until(database, vms, lambda found: bool(found) and found[0].guest is not None)
+    assert row.guest["addresses"]
+    assert (await database.read(host_row)).state == "responding"
 
 
 async def test_vm_that_vanishes_is_missing_by_a_pass_asked_for_at_once(

@@ -1,7 +1,8 @@
 """Reads every host again and again: its VMs often and in bulk, its costly facts seldom; notes who does not answer."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from functools import partial
 
 from sqlalchemy import Connection, select
@@ -20,6 +21,8 @@ from hostler.watchers.settings import WatchSettings
 Providers = Callable[[str], Awaitable[Provider]]
 """The connected provider of a host, by the host's id."""
 
+_NEW_GUESTS = 16
+"""Silent guests that a round asks: most guests without an agent never answer."""
 _GUESTS_AT_ONCE = 4
 
 
@@ -82,6 +85,7 @@ class RefreshHosts:
         async with self._at_once:
             try:
                 await self._read_vms(host_id)
+                await self._read_new_guests(host_id)
                 await self._read_costly(host_id, pace)
             except TimeoutError:
                 state, note = HostState.NOT_RESPONDING, "It did not answer in time."
@@ -113,10 +117,22 @@ class RefreshHosts:
             started = self._clock()
             facts = await provider.read_host()
             await self._database.write(lambda connection: observe_host(connection, host_id, facts, started))
-            await self._read_guests(host_id, provider)
+            await self._read_guests(provider, await self._database.read(partial(_running, host_id=host_id)))
         pace.costly_due_at = loop.time() + jittered(self._settings.host_seconds)
 
-    async def _read_guests(self, host_id: str, provider: Provider) -> None:
+    async def _read_new_guests(self, host_id: str) -> None:
+        """Ask the guests that never said who they are: nobody waits half an hour for a new VM's address.
+
+        Slow guests say nothing of their host: what is not answered in time is asked again in the next round.
+        """
+        silent = await self._database.read(partial(_running, host_id=host_id, never_heard=True))
+        if not silent:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.read_timeout_seconds):
+                await self._read_guests(await self._providers(host_id), silent[:_NEW_GUESTS])
+
+    async def _read_guests(self, provider: Provider, running: Sequence[AnyRow]) -> None:
         at_once = asyncio.Semaphore(_GUESTS_AT_ONCE)
 
         async def read(row: AnyRow) -> None:
@@ -126,7 +142,6 @@ class RefreshHosts:
             if guest is not None:
                 await self._database.write(lambda connection: observe_guest(connection, row.id, guest, started))
 
-        running = await self._database.read(partial(_running, host_id=host_id))
         outcomes = await asyncio.gather(*(read(row) for row in running), return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, HostNotResponding) or (
@@ -140,15 +155,16 @@ def _answered(connection: Connection, host_id: str, read: VmsRead, started: int,
     observe_vms(connection, host_id, read, started, now)
 
 
-def _running(connection: Connection, host_id: str) -> list[AnyRow]:
-    return list(
-        connection.execute(
-            select(vm.c.id, presence.c.native_id)
-            .join(presence, presence.c.vm_id == vm.c.id)
-            .where(vm.c.host_id == host_id, presence.c.host_id == host_id, vm.c.deleted_at.is_(None))
-            .where(vm.c.observed_state == VmState.RUNNING)
-        )
+def _running(connection: Connection, host_id: str, *, never_heard: bool = False) -> list[AnyRow]:
+    """The running VMs of a host, the latest changed first; `never_heard`: only those whose guest never answered."""
+    query = (
+        select(vm.c.id, presence.c.native_id)
+        .join(presence, presence.c.vm_id == vm.c.id)
+        .where(vm.c.host_id == host_id, presence.c.host_id == host_id, vm.c.deleted_at.is_(None))
+        .where(vm.c.observed_state == VmState.RUNNING)
+        .order_by(vm.c.observed_at.desc())
     )
+    return list(connection.execute(query.where(vm.c.guest.is_(None)) if never_heard else query))
 
 
 def _told(error: ProviderError) -> str:
