@@ -76,15 +76,28 @@ class LibvirtHost:
         self._libvirtd.send_signal(number)
 
     def make_network(self) -> None:
-        octet = os.getpid() % 250 + 1
+        """On a subnet that nobody on this machine has: other hosts like this one may run beside it."""
         connection = open_connection(self.uri)
+        for octet in range(1, 255):
+            if self._made_network(connection, octet):
+                break
+        else:
+            raise AssertionError("every subnet of 10.203 is taken")
+        connection.close()
+
+    def _made_network(self, connection: libvirt.virConnect, octet: int) -> bool:
         network = (
             f"<network><name>{self.network}</name><bridge name='{self.network}'/>"
             f"<ip address='10.203.{octet}.1' netmask='255.255.255.0'>"
             f"<dhcp><range start='10.203.{octet}.10' end='10.203.{octet}.200'/></dhcp></ip></network>"
         )
-        connection.networkCreateXML(network)
-        connection.close()
+        try:
+            connection.networkCreateXML(network)
+        except libvirt.libvirtError as error:
+            if "already in use" not in str(error):
+                raise
+            return False
+        return True
 
     def close(self) -> None:
         connection = open_connection(self.uri)

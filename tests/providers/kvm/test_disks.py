@@ -7,7 +7,7 @@ from pathlib import Path
 import pycdlib
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hostler.domain.machines.spec import CloneKind, CloudInitSeed, DiskFormat
@@ -82,6 +82,7 @@ def read_iso(path: Path) -> tuple[str, dict[str, bytes]]:
     return label, found
 
 
+@example(host_name="a\x85b", key="\u2028", value="\x85")
 @given(host_name=TEXT, key=TEXT, value=TEXT)
 def test_seed_says_what_it_was_given(
     tmp_path_factory: pytest.TempPathFactory, host_name: str, key: str, value: str

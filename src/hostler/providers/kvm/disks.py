@@ -142,12 +142,13 @@ def write_seed(path: str, seed: CloudInitSeed, vm_paths: tuple[Path, ...]) -> No
     """A NoCloud medium. User text passes through the YAML serialiser only."""
     target = need_inside(path, vm_paths)
     try:
-        user_data = "#cloud-config\n" + yaml.safe_dump(seed.user_data, allow_unicode=True, sort_keys=False)
+        # In ASCII, all else escaped: a next-line or line-separator character would be read back as a space.
+        user_data = "#cloud-config\n" + yaml.safe_dump(seed.user_data, sort_keys=False)
     except yaml.YAMLError as error:
         raise Refused(
             f"the cloud-init user data cannot be written as YAML: {error}", "use plain values only"
         ) from error
-    meta_data = yaml.safe_dump({"instance-id": seed.instance_id, "local-hostname": seed.host_name}, allow_unicode=True)
+    meta_data = yaml.safe_dump({"instance-id": seed.instance_id, "local-hostname": seed.host_name})
     medium = _iso({"user-data": user_data.encode(), "meta-data": meta_data.encode()})
     try:
         make_folder(target, vm_paths)
