@@ -57,7 +57,7 @@ def _tables(connection: Connection) -> str:
             _table(
                 "Virtual machines",
                 ("Name", "State", "Host", "Processors", "Memory", "Addresses", "Observed"),
-                [_vm(item) for item in _rows(connection, VMS, "name", *VMS.listed, "guest")],
+                [_vm(item) for item in _rows(connection, VMS, "name", *VMS.listed, "guest", "last_seen_at")],
                 "No virtual machine yet: hostler vm create",
             ),
             _table(
@@ -96,7 +96,7 @@ def _vm(item: Item) -> list[str]:
         _text(item["cpu_count"]),
         _text(f"{item['memory_mib']} MiB"),
         _text(addresses),
-        _time(item["observed_at"]),
+        _time(item["last_seen_at"]),
     ]
 
 

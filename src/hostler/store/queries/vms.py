@@ -1,6 +1,7 @@
 """What is shown of virtual machines."""
 
 from hostler.store.queries.columns import Column, ColumnType, Listing
+from hostler.store.queries.observations import last_seen_at
 from hostler.store.tables import host, template, vm
 
 VMS = Listing(
@@ -21,8 +22,16 @@ VMS = Listing(
             name="observed_at",
             expression=vm.c.observed_at,
             type=ColumnType.TIME,
-            about="When its state was last read from its host",
+            about="When what is shown of it was first read from its host",
             nullable=True,
+        ),
+        Column(
+            name="last_seen_at",
+            expression=last_seen_at(),
+            type=ColumnType.TIME,
+            about="When its host last had it: the age of what is shown",
+            nullable=True,
+            listed=False,
         ),
         Column(
             name="guest",
