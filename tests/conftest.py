@@ -1,6 +1,7 @@
 """What tests of every room may ask for: a simulated hypervisor in a process of its own, empty for each test."""
 
 import os
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -56,3 +57,17 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 @pytest.fixture(scope="session")
 def other_authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("other-authority"), "other-ca")
+
+
+COUNTED = ("borders", "converged", "lost", "duplicated", "leftovers that no job names")
+"""What the crash tests say of themselves. The sum is printed here: a run in several processes loads no deeper file."""
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The sum of the crash tests, from all workers of the run."""
+    seen: Counter[str] = Counter()
+    for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
+        seen.update({name: int(value) for name, value in report.user_properties if name in COUNTED})
+    if seen["borders"]:
+        told = ", ".join(f"{name} {seen[name]}" for name in COUNTED)
+        terminalreporter.write_line(f"crash borders of operations: {told}")

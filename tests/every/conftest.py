@@ -1,6 +1,5 @@
 """The stage for the standing tests, and the sum of what they saw, printed at the end of the run."""
 
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from tempfile import mkdtemp
@@ -11,7 +10,6 @@ from tests.every.stage import Stage, new_host
 from hostler.providers.simulated.connect import SideDoor, SimulatedProcess
 
 MakeStage = Callable[[], Awaitable[Stage]]
-COUNTED = ("borders", "converged", "lost", "duplicated", "leftovers that no job names")
 
 
 @pytest.fixture
@@ -38,13 +36,3 @@ async def fresh_stage(tmp_path: Path, simulated_process: SimulatedProcess) -> As
 @pytest.fixture
 async def stage(fresh_stage: MakeStage) -> Stage:
     return await fresh_stage()
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """The sum of the crash tests, from all workers of the run."""
-    seen: Counter[str] = Counter()
-    for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
-        seen.update({name: int(value) for name, value in report.user_properties if name in COUNTED})
-    if seen["borders"]:
-        told = ", ".join(f"{name} {seen[name]}" for name in COUNTED)
-        terminalreporter.write_line(f"crash borders of operations: {told}")
