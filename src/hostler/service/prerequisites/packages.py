@@ -45,7 +45,9 @@ PACKAGES = (
     DebianPackage("mtools", "/usr/bin/mcopy", "the first guest's disk"),
     DebianPackage("curl", "/usr/bin/curl", "tests of scripts for curl", purposes=("test",)),
     DebianPackage("iproute2", "/sbin/ip", "tests in network namespaces", purposes=("test",)),
-    DebianPackage("ganeti-htools", "/usr/lib/ganeti/iallocators/hail", "the yardstick of placement", purposes=("bench",)),
+    DebianPackage(
+        "ganeti-htools", "/usr/lib/ganeti/iallocators/hail", "the yardstick of placement", purposes=("bench",)
+    ),
 )
 
 
