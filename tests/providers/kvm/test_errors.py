@@ -71,3 +71,14 @@ def test_file_systems_errors(number: int, kind: type[ProviderError]) -> None:
     assert type(translated) is kind
     assert "writing /vms/x" in translated.message
     assert translated.remedy
+
+
+def test_a_virtlogd_that_is_gone_is_named_rather_than_libvirtd() -> None:
+    said = "Failed to connect socket to '/run/libvirt/virtlogd-sock': Connection refused"
+    translated = translate(
+        libvirt_error(libvirt.VIR_ERR_SYSTEM_ERROR, said, libvirt.VIR_FROM_RPC, errno.ECONNREFUSED),
+        "starting VM web-01",
+    )
+
+    assert isinstance(translated, HostNotResponding)
+    assert "virtlogd" in translated.remedy

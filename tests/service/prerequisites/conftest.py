@@ -32,6 +32,7 @@ class PaperMachine:
     python: tuple[int, int, int] = (3, 11, 2)
     free_mib: int = 20000
     taken_ports: frozenset[int] = frozenset()
+    listened_to: frozenset[str] = frozenset({"/run/libvirt/virtlogd-sock"})
     user: tuple[int, str, frozenset[str]] = (0, "root", frozenset({"root"}))
     closed: str | None = None
     seconds: float = 2_000_000_000
@@ -61,6 +62,9 @@ class PaperMachine:
 
     def port_is_free(self, port: int) -> bool:
         return port not in self.taken_ports
+
+    def is_listened_to(self, path: str) -> bool:
+        return path in self.listened_to
 
     def user_id(self) -> int:
         return self.user[0]

@@ -19,6 +19,7 @@ DATA = "/srv/hostler/data"
 HUNG = KvmVerdict(works=False, reason="/dev/kvm opens, but it failed to execute a test guest")
 NO_ANSWER = Ran(1, "error: failed to connect to the hypervisor\nerror: no such socket\n")
 NO_NETWORK = Ran(1, "error: Network not found: no network with matching name 'default'\n")
+NOBODY: frozenset[str] = frozenset()
 UBUNTU = 'PRETTY_NAME="Ubuntu 24.04.1 LTS"\nVERSION_ID="24.04"\nID=ubuntu\n'
 
 Change = Callable[["PaperMachine"], "PaperMachine"]
@@ -31,12 +32,19 @@ MACHINES: dict[str, Change] = {
         files=frozenset({"/usr/bin/dpkg-query", "/boot/vmlinuz-6.1.0-18-amd64"}),
     ),
     "kvm_hangs": lambda ready: replace(ready, kvm=HUNG),
-    "libvirt_stopped_without_systemd": lambda ready: replace(ready, answers={"version": NO_ANSWER}),
+    "libvirt_stopped_without_systemd": lambda ready: replace(ready, answers={"version": NO_ANSWER}, listened_to=NOBODY),
     "libvirt_stopped_under_systemd": lambda ready: replace(
         ready, answers={"version": NO_ANSWER}, files=ready.files | {"/run/systemd/system"}
     ),
-    "virtlogd_runs_already": lambda ready: replace(
-        ready, answers={"version": NO_ANSWER}, files=ready.files | {"/run/libvirt/virtlogd-sock"}
+    "virtlogd_runs_already": lambda ready: replace(ready, answers={"version": NO_ANSWER}),
+    "virtlogd_was_killed_and_left_its_socket": lambda ready: replace(
+        ready, files=ready.files | {"/run/libvirt/virtlogd-sock"}, listened_to=NOBODY
+    ),
+    "virtlogd_stopped_under_systemd": lambda ready: replace(
+        ready, files=ready.files | {"/run/systemd/system"}, listened_to=NOBODY
+    ),
+    "no_virtlogd_needed": lambda ready: replace(
+        ready, texts={"/etc/libvirt/qemu.conf": 'stdio_handler = "file"\n'}, listened_to=NOBODY
     ),
     "no_network": lambda ready: replace(ready, answers={"net-info": NO_NETWORK}),
     "network_stopped": lambda ready: replace(

@@ -58,6 +58,17 @@ def test_a_port_that_is_listened_on_is_not_free() -> None:
     assert ThisMachine().port_is_free(port)
 
 
+def test_a_socket_that_its_daemon_left_behind_is_not_listened_to(tmp_path: Path) -> None:
+    path = str(tmp_path / "daemon.sock")
+    assert not ThisMachine().is_listened_to(path)
+    with socket.socket(socket.AF_UNIX) as daemon:
+        daemon.bind(path)
+        daemon.listen()
+        assert ThisMachine().is_listened_to(path)
+    assert Path(path).is_socket()
+    assert not ThisMachine().is_listened_to(path)
+
+
 def test_the_closed_folder_on_the_way_is_named(tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)

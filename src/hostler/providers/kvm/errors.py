@@ -43,6 +43,10 @@ _UNSUPPORTED = frozenset(
 )
 
 RESTART_LIBVIRTD = "check libvirtd on the host (systemctl status libvirtd); it is used again as soon as it answers"
+RESTART_VIRTLOGD = (
+    "libvirtd runs, but virtlogd, which keeps QEMU's output, does not: start it on the host "
+    "(systemctl start virtlogd.socket; without systemd: virtlogd --daemon)"
+)
 JOIN_GROUP = "run the service as root, or add its user to the group libvirt (usermod -aG libvirt USER) and restart it"
 QEMU_LOG = "read the VM's log on the host in /var/log/libvirt/qemu/, mend what it names, and try again"
 FREE_SPACE = "free space on that file system or choose another volume, then restart the job"
@@ -91,6 +95,8 @@ def translate(error: libvirt.libvirtError, subject: str) -> ProviderError:
     denied_socket = code == libvirt.VIR_ERR_SYSTEM_ERROR and "socket" in said and number in {errno.EACCES, errno.EPERM}
     if code in _DENIED or denied_socket:
         return AccessDenied(message, JOIN_GROUP)
+    if "virtlogd-sock" in said:
+        return HostNotResponding(f"no guest can be started on the host ({message})", RESTART_VIRTLOGD)
     if broken_wire(error):
         return HostNotResponding(f"libvirt on the host does not answer ({message})", RESTART_LIBVIRTD)
     if code in _BUSY:

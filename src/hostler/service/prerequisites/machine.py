@@ -40,6 +40,7 @@ class Machine(Protocol):
     def python_version(self) -> tuple[int, int, int]: ...
     def free_disk_mib(self, folder: str) -> int: ...
     def port_is_free(self, port: int) -> bool: ...
+    def is_listened_to(self, path: str) -> bool: ...
     def user_id(self) -> int: ...
     def user_name(self) -> str: ...
     def groups(self) -> frozenset[str]: ...
@@ -96,6 +97,17 @@ class ThisMachine:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 listener.bind(("127.0.0.1", port))
+            except OSError:
+                return False
+        return True
+
+    def is_listened_to(self, path: str) -> bool:
+        """False when nobody is behind the socket at `path`: a daemon that was killed leaves its socket there."""
+        with socket.socket(socket.AF_UNIX) as caller:
+            try:
+                caller.connect(path)
+            except PermissionError:
+                return True  # whoever may ask would be answered or not: it is not ours to tell
             except OSError:
                 return False
         return True

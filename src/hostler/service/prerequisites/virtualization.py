@@ -11,6 +11,7 @@ VIRSH = ("virsh", "--connect", "qemu:///system")
 NETWORK = "default"
 NETWORK_DEFINITION = "/usr/share/libvirt/networks/default.xml"
 LATER = "it can be told after the packages are installed"
+VIRTLOGD_SOCKET = "/run/libvirt/virtlogd-sock"
 
 
 def check_libvirt(machine: Machine) -> list[Verdict]:
@@ -22,6 +23,8 @@ def check_libvirt(machine: Machine) -> list[Verdict]:
     answer = machine.run(*VIRSH, "version")
     if answer.code != 0:
         return [_no_daemon(machine, answer.output)]
+    if not _output_has_a_keeper(machine):
+        return [_no_virtlogd(machine)]
     version = re.search(r"^Using library: libvirt (\S+)", answer.output, re.MULTILINE)
     return [
         passed("libvirt", f"{version[1] if version else 'libvirt'} answers at qemu:///system"),
@@ -38,13 +41,26 @@ def _no_rights(machine: Machine) -> Verdict:
     )
 
 
+def _output_has_a_keeper(machine: Machine) -> bool:
+    """Whether QEMU's output has where to go: libvirt answers without virtlogd, and then starts no guest."""
+    to_files = re.search(r'^stdio_handler\s*=\s*"file"', machine.read("/etc/libvirt/qemu.conf"), re.MULTILINE)
+    return to_files is not None or machine.is_listened_to(VIRTLOGD_SOCKET)
+
+
+def _no_virtlogd(machine: Machine) -> Verdict:
+    finding = "it answers, but virtlogd does not: no guest would start"
+    if machine.exists("/run/systemd/system"):
+        return failure("libvirt", finding, commands=(("systemctl", "start", "virtlogd.socket"),))
+    return failure("libvirt", f"{finding} (no systemd here)", commands=(("virtlogd", "--daemon"),))
+
+
 def _no_daemon(machine: Machine, output: str) -> Verdict:
     said = output.strip().splitlines()
     finding = f"no answer from qemu:///system: {said[-1] if said else 'it said nothing'}"
     if machine.exists("/run/systemd/system"):
         return failure("libvirt", finding, commands=(("systemctl", "start", "virtlogd.socket", "libvirtd"),))
     # Without systemd nobody starts the two: virtlogd first, as QEMU's output goes through it.
-    starts = [] if machine.exists("/run/libvirt/virtlogd-sock") else [("virtlogd", "--daemon")]
+    starts = [] if _output_has_a_keeper(machine) else [("virtlogd", "--daemon")]
     return failure("libvirt", f"{finding} (no systemd here)", commands=(*starts, ("libvirtd", "--daemon")))
 
 
