@@ -201,7 +201,7 @@ class LockMachine(RuleBasedStateMachine):
         if claimed.undoing:
             journal.undo_ended(self.connection, claimed, [], 3)
         else:
-            journal.complete(self.connection, claimed, {}, 3)
+            journal.complete(self.connection, claimed, {}, 3, cancel_requested=False)
         self.held.pop(job_id)
 
     @rule(job_id=jobs)

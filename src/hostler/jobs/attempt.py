@@ -147,7 +147,7 @@ class Attempt:
             if step.record is not None and not (isinstance(step, RecordStep) and record.result is not None):
                 step.record(connection, self._context(), result)
             if following is None:
-                journal.complete(connection, self._claimed, self._results, now)
+                journal.complete(connection, self._claimed, self._results, now, cancel_requested=cancel_requested)
                 return False
             if not cancel_requested:
                 journal.intend(connection, self._claimed, following.n, now)

@@ -3,10 +3,11 @@
 from sqlalchemy import Connection, exists, select, update
 
 from hostler.domain.access.rights import Caller
-from hostler.jobs import locks, trail
+from hostler.jobs import locks, trail, unreadable
 from hostler.jobs.errors import INTERNAL_ERROR, ConflictError, ForbiddenError, UnknownObjectError
 from hostler.jobs.operation import Operation
 from hostler.jobs.states import UNRESOLVED, JobState, Resolution, StepState
+from hostler.jobs.unreadable import PLAN_TEXT, UnreadablePlanError
 from hostler.providers.errors import HostNotResponding
 from hostler.store.database import AnyRow
 from hostler.store.tables import job, job_object, job_step
@@ -23,9 +24,7 @@ def cancel(connection: Connection, job_id: str, caller: Caller, now: int) -> Non
             .where(job.c.id == job_id)
             .values(state=JobState.CANCELLED, ended_at=now, cancel_requested=True, resolution=Resolution.UNDONE)
         )
-        locks.free(connection, job_id)
-        operation = Operation.registry[row.operation]
-        operation.released(connection, operation.read_plan(row.plan), undone=True, now=now)
+        _let_go(connection, row, now, undone=True)
         trail.job_event(connection, now, job_id, JobState.CANCELLED)
     elif row.state in (JobState.QUEUED, JobState.RUNNING):
         connection.execute(update(job).where(job.c.id == job_id).values(cancel_requested=True))
@@ -60,11 +59,20 @@ def dismiss(connection: Connection, job_id: str, caller: Caller, now: int) -> No
     """Leave everything as it is and let go of the objects; the job keeps saying what it left."""
     row = _undecided(connection, job_id, caller, "dismiss")
     connection.execute(update(job).where(job.c.id == job_id).values(resolution=Resolution.DISMISSED))
-    locks.free(connection, job_id)
-    operation = Operation.registry[row.operation]
-    operation.released(connection, operation.read_plan(row.plan), undone=False, now=now)
+    _let_go(connection, row, now, undone=False)
     trail.job_event(connection, now, job_id, row.state, resolution=Resolution.DISMISSED)
     trail.audit(connection, caller, now, "job.dismiss", row.title, "accepted", job_id=job_id)
+
+
+def _let_go(connection: Connection, row: AnyRow, now: int, *, undone: bool) -> None:
+    """Free and unmark the job's objects, even if nobody can read what it planned for them."""
+    locks.free(connection, row.id)
+    try:
+        operation, plan = unreadable.plan_of(connection, row)
+    except UnreadablePlanError:
+        unreadable.let_go(connection, row, now)
+    else:
+        operation.released(connection, plan, undone=undone, now=now)
 
 
 def _may_still_go_on(row: AnyRow) -> bool:
@@ -73,6 +81,14 @@ def _may_still_go_on(row: AnyRow) -> bool:
 
 
 def _queue_again(connection: Connection, row: AnyRow, caller: Caller, now: int, *, undoing: bool) -> None:
+    verb = "undo" if undoing else "restart"
+    try:
+        operation, plan = unreadable.plan_of(connection, row)
+    except UnreadablePlanError as why:
+        raise ConflictError(
+            f"Job {row.id} cannot be given {verb}: its stored plan cannot be read by this version of Hostler ({why}).",
+            f"Look at what its steps may have left, then dismiss it: hostler job dismiss {row.id}",
+        ) from why
     locks.take_again(connection, row.id, row.root_id)
     connection.execute(
         update(job)
@@ -89,19 +105,21 @@ def _queue_again(connection: Connection, row: AnyRow, caller: Caller, now: int, 
             source=caller.source,
         )
     )
-    operation = Operation.registry[row.operation]
-    operation.resumed(connection, operation.read_plan(row.plan), now)
+    operation.resumed(connection, plan, now)
     trail.job_event(connection, now, row.id, JobState.QUEUED, undoing=undoing)
-    verb = "job.undo" if undoing else "job.restart"
-    trail.audit(connection, caller, now, verb, row.title, "accepted", job_id=row.id)
+    trail.audit(connection, caller, now, f"job.{verb}", row.title, "accepted", job_id=row.id)
 
 
 def _allowed(connection: Connection, job_id: str, caller: Caller, verb: str) -> AnyRow:
-    row = connection.execute(select(job).where(job.c.id == job_id)).one_or_none()
+    columns = [column for column in job.c if column is not job.c.plan]
+    row = connection.execute(select(*columns, PLAN_TEXT).where(job.c.id == job_id)).one_or_none()
     if row is None:
         raise UnknownObjectError(f"There is no job {job_id}.")
-    privilege = Operation.registry[row.operation].privilege
-    if not caller.rights.allow(privilege):
+    operation = Operation.registry.get(row.operation)
+    if operation is None and caller.rights.privileges is not None:
+        raise ForbiddenError(f"{caller.user_name} may not {verb} this job: nobody knows {row.operation} here any more.")
+    privilege = "" if operation is None else operation.privilege
+    if operation is not None and not caller.rights.allow(privilege):
         raise ForbiddenError(f"{caller.user_name} may not {verb} this job: it needs the privilege {privilege}.")
     return row
 

@@ -10,12 +10,15 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import BindParameter, Connection, bindparam, false, or_, select
 
-from hostler.jobs import locks, trail
+from hostler.jobs import locks, trail, unreadable
 from hostler.jobs.operation import Operation
 from hostler.jobs.states import TOUCHED, JobState, Resolution, StepState
 from hostler.jobs.step import Result
+from hostler.jobs.unreadable import PLAN_TEXT, UnreadablePlanError
 from hostler.store.compiled import Query, Update
 from hostler.store.tables import job, job_limit, job_step, replica
+
+CANCELLED_TOO_LATE = "The cancel came when the last step had begun: the job went to its end."
 
 _OF_JOB: BindParameter[str] = bindparam("of_job")
 _THIS_ATTEMPT = (job.c.id == _OF_JOB, job.c.attempt == bindparam("of_attempt"), job.c.state == JobState.RUNNING)
@@ -53,12 +56,12 @@ class Candidate(NamedTuple):
     limit_key: str | None
     user_id: str
     token_id: str | None
-    plan: Any
+    plan: str
     percent: int
     started_at: int | None
 
 
-_CANDIDATE_COLUMNS = [job.c[name] for name in Candidate._fields]
+_CANDIDATE_COLUMNS = [PLAN_TEXT if name == "plan" else job.c[name] for name in Candidate._fields]
 _CANDIDATE = Query(select(*_CANDIDATE_COLUMNS).where(job.c.id == _OF_JOB))
 
 
@@ -107,7 +110,8 @@ def claim(
 ) -> list[Claimed]:
     """Take up to `room` jobs: first those that nobody works on, then queued ones, oldest first, within their limits.
 
-    Nobody works on a job whose worker died, nor on one of ours that is not among those `at_work`.
+    Nobody works on a job whose worker died, nor on one of ours that is not among those `at_work`. A job whose plan
+    cannot be read is failed here: it must not keep the others waiting.
     """
     claimable = _claimable(tuple((name, operation.version) for name, operation in operations.items()))
     unattended = claimable.unattended.rows(connection, now=now, us=replica_id, room=room + len(at_work))
@@ -115,7 +119,8 @@ def claim(
     orphans = [Candidate(*row) for job_id in ids for row in _CANDIDATE.rows(connection, of_job=job_id)]
     queued = [Candidate(*row) for row in claimable.queued.rows(connection, room=room - len(orphans))]
     taken = [*orphans, *(one for one in queued if _within_limit(connection, one))]
-    return [_take(connection, replica_id, one, operations[one.operation], now) for one in taken]
+    claimed = (_take(connection, replica_id, one, operations[one.operation], now) for one in taken)
+    return [one for one in claimed if one is not None]
 
 
 class _Claimable(NamedTuple):
@@ -159,8 +164,15 @@ def _within_limit(connection: Connection, row: Candidate) -> bool:
     return True
 
 
-def _take(connection: Connection, replica_id: str, row: Candidate, operation: Operation[Any, Any], now: int) -> Claimed:
-    attempt = row.attempt + 1
+def _take(
+    connection: Connection, replica_id: str, row: Candidate, operation: Operation[Any, Any], now: int
+) -> Claimed | None:
+    attempt, steps = row.attempt + 1, steps_of(connection, row.id)
+    try:
+        plan = unreadable.read_plan(operation, row.plan, [step.name for step in steps])
+    except UnreadablePlanError as why:
+        _give_up(connection, row, operation, str(why), steps, now)
+        return None
     _TAKE.run(
         connection,
         {"of_job": row.id},
@@ -176,13 +188,26 @@ def _take(connection: Connection, replica_id: str, row: Candidate, operation: Op
         attempt=attempt,
         round=row.round,
         operation=operation,
-        plan=operation.read_plan(row.plan),
+        plan=plan,
         undoing=row.undoing,
-        steps=steps_of(connection, row.id),
+        steps=steps,
         user_id=row.user_id,
         token_id=row.token_id,
         cancelled=row.cancel_requested,
     )
+
+
+def _give_up(
+    connection: Connection,
+    row: Candidate,
+    operation: Operation[Any, Any],
+    why: str,
+    steps: list[StepRecord],
+    now: int,
+) -> None:
+    if row.limit_key is not None:
+        free_place(connection, row.limit_key)
+    unreadable.fail(connection, row.id, operation, why, [step.name for step in touched(steps)], now)
 
 
 def begin(connection: Connection, claimed: Claimed, now: int) -> None:
@@ -252,9 +277,13 @@ def undone(connection: Connection, claimed: Claimed, n: int, now: int) -> None:
     _mark(connection, claimed, n, state=StepState.UNDONE, ended_at=now, handle=None, result=None, percent=0, error=None)
 
 
-def complete(connection: Connection, claimed: Claimed, results: Mapping[str, Result], now: int) -> None:
-    """The last result is in: the job is done, its locks are free."""
+def complete(
+    connection: Connection, claimed: Claimed, results: Mapping[str, Result], now: int, *, cancel_requested: bool
+) -> None:
+    """The last result is in: the job is done, its locks are free. A cancel that came so late is told of, not obeyed."""
     info = [result["info"] for result in results.values() if "info" in result]
+    if cancel_requested:
+        info.append(CANCELLED_TOO_LATE)
     state = JobState.COMPLETED_WITH_INFO if info else JobState.COMPLETED
     _end(connection, claimed, state, now, percent=100, info=info or None, error=None)
     locks.free(connection, claimed.job_id)

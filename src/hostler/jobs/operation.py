@@ -146,6 +146,9 @@ class Operation(Generic[ParamsT, PlanT]):
     def released(self, connection: Connection, plan: PlanT, *, undone: bool, now: int) -> None:
         """Unmark it: the job was undone, or dismissed."""
 
+    def unreadable(self, connection: Connection, subject_id: str, now: int, *, dismissed: bool) -> None:
+        """`failed`, or `released` once dismissed, for a job whose plan cannot be read: only its subject is known."""
+
 
 def _grammar(module: str) -> tuple[str, str]:
     """`hostler.operations.vm.create` → (vm, create)."""

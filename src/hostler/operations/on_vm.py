@@ -75,6 +75,9 @@ class VmOperation(Operation[ParamsT, VmPlanT], abstract=True):
     def released(self, connection: Connection, plan: VmPlanT, *, undone: bool, now: int) -> None:
         mark_vm(connection, plan.vm_id, None, now)
 
+    def unreadable(self, connection: Connection, subject_id: str, now: int, *, dismissed: bool) -> None:
+        mark_vm(connection, subject_id, None if dismissed else self.failed_state, now)
+
 
 class PowerOperation(VmOperation[ParamsT, VmPlanT], abstract=True):
     """Changes the power state of a VM and nothing else."""
