@@ -28,8 +28,15 @@ def scripts() -> Mapping[str, Renderer]:
     return {language.value: partial(script, language=language) for language in Language}
 
 
+class LeaseLostError(Exception):
+    """Another service took this one's place in the database, or the database could not be written in time."""
+
+
 async def run(settings: ServiceSettings) -> None:
-    """Serve until told to stop (SIGTERM, SIGINT). What jobs were doing goes on at the next start."""
+    """Serve until told to stop (SIGTERM, SIGINT). What jobs were doing goes on at the next start.
+
+    LeaseLostError when the service had to end by itself.
+    """
     with Alone(settings.pid_file):
         upgrade(settings.database)
         database = SqliteDatabase(settings.database)
@@ -47,6 +54,11 @@ async def run(settings: ServiceSettings) -> None:
         lost.add_done_callback(lambda _: server.stop())
         try:
             await server.serve()
+            if lost.done():
+                raise LeaseLostError(
+                    "This service lost its lease and ended itself: another one took its place in the database, or the "
+                    "database could not be written. Its jobs go on in the next service that starts on this data."
+                )
         finally:
             lost.cancel()
             await watchers.stop()

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hostler.service.alone import AlreadyRunningError
-from hostler.service.running import run
+from hostler.service.running import LeaseLostError, run
 from hostler.service.settings import DEFAULT_PORT, ServiceSettings
 from hostler.service.tls import Certificate, CertificateError
 from hostler.store.migrations import UnknownSchemaError
@@ -37,12 +37,12 @@ def settings_of(arguments: Sequence[str]) -> ServiceSettings:
 
 
 def command(arguments: Sequence[str]) -> int:
-    """The exit code: 0 stopped, 1 could not start."""
+    """The exit code: 1 when it could not start or go on. Told to stop by a signal, the process ends by that signal."""
     settings = settings_of(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         asyncio.run(run(settings))
-    except (AlreadyRunningError, CertificateError, UnknownSchemaError) as refused:
+    except (AlreadyRunningError, CertificateError, LeaseLostError, UnknownSchemaError) as refused:
         sys.stderr.write(f"{refused}\n")
         return 1
     return 0
