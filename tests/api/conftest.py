@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import func, insert, select
+from starlette.routing import BaseRoute
 
 import hostler.operations  # noqa: F401 - registers every operation
 from hostler.api.app import build
@@ -39,6 +40,25 @@ class Site:
     def client(self, **headers: str) -> httpx2.AsyncClient:
         transport = httpx2.ASGITransport(app=self.app, raise_app_exceptions=False)
         return httpx2.AsyncClient(transport=transport, base_url=ORIGIN, headers=headers)
+
+    def addresses(self) -> list[tuple[str, str]]:
+        """Each method of each route that the app has, read from the app itself."""
+        found: list[tuple[str, str]] = []
+
+        def walk(routes: Sequence[BaseRoute], prefix: str) -> None:
+            for route in routes:
+                inner = getattr(route, "routes", None) or getattr(
+                    getattr(route, "original_router", None), "routes", None
+                )
+                if inner:
+                    walk(inner, prefix)
+                    continue
+                path = getattr(route, "path", None)
+                assert path is not None, f"a route of an unknown kind: {route!r}"
+                found.extend((method, prefix + path) for method in getattr(route, "methods", None) or ("GET",))
+
+        walk(self.app.router.routes, "")
+        return found
 
     async def link(self) -> str:
         return await self.database.write(lambda c: sign_in.new_link(c, self.user_id, time.time_ns() // 1000))

@@ -206,3 +206,20 @@ async def test_a_feed_holds_no_more_than_it_may(site: Any) -> None:
 @pytest.mark.parametrize("after", ["-1", "x", "9" * 30])
 async def test_a_bad_place_is_refused(client: httpx2.AsyncClient, after: str) -> None:
     assert (await client.get("/api/v1/events", params={"after": after})).status_code == 422
+
+
+async def test_who_may_not_view_hears_of_their_own_jobs_alone(
+    site: Any, served: Any, client: httpx2.AsyncClient
+) -> None:
+    base, _ = served
+    made = await client.post("/api/v1/tokens", json={"name": "narrow", "privileges": ["Author"]})
+    headers = {"Authorization": f"Bearer {made.json()['secret']}"}
+    author = httpx2.AsyncClient(base_url=base, headers=headers, timeout=30)
+    async with author, author.stream("GET", "/api/v1/events") as response:
+        stream = Stream(response)
+        assert (await stream.next())[0] == "ready"
+        await tell(site, 1, kind="vm")
+        await tell(site, 2, kind="job", object_id="somebody-elses")
+        own = (await author.post("/api/v1/hardware-profiles", json={"name": "small"})).json()["id"]
+        kind, data = await stream.next()
+    assert (kind, data["object_id"]) == ("job", own)

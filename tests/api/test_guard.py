@@ -6,9 +6,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from fastapi import FastAPI
 from sqlalchemy import select, update
-from starlette.routing import BaseRoute
 
 from hostler.store.queries import sign_in
 from hostler.store.tables import api_token, session, sign_in_link, user
@@ -26,26 +24,8 @@ ALLOWED = {
 """Written out here too: who opens another address must say so twice."""
 
 
-def every_address(app: FastAPI) -> list[tuple[str, str]]:
-    """Each method of each route that the app has, read from the app itself."""
-    found: list[tuple[str, str]] = []
-
-    def walk(routes: list[BaseRoute], prefix: str) -> None:
-        for route in routes:
-            inner = getattr(route, "routes", None) or getattr(getattr(route, "original_router", None), "routes", None)
-            if inner:
-                walk(inner, prefix)
-                continue
-            path = getattr(route, "path", None)
-            assert path is not None, f"a route of an unknown kind: {route!r}"
-            found.extend((method, prefix + path) for method in getattr(route, "methods", None) or ("GET",))
-
-    walk(app.router.routes, "")
-    return found
-
-
 async def test_only_the_allow_list_answers_without_a_sign_in(site: Any, anonymous: httpx2.AsyncClient) -> None:
-    addresses = every_address(site.app)
+    addresses = site.addresses()
     documented = {(m.upper(), p) for p, methods in site.app.openapi()["paths"].items() for m in methods}
     assert documented <= set(addresses)
     assert len(addresses) >= len(documented) > 40

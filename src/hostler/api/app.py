@@ -64,7 +64,7 @@ def build(
     jobs.mount(router, engine, database, scripts)
     operations.mount(router, engine, database, scripts)
     placement.mount(router, database)
-    events.mount(router, feed, doorkeeper, cookies.session)
+    events.mount(router, feed, database, doorkeeper, cookies.session)
     app.include_router(router)
     openapi.install(app, {**sign_in.SCHEMAS, **placement.SCHEMAS, "DryRun": operations.DRY_RUN_SCHEMA})
 

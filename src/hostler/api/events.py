@@ -5,17 +5,21 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
+from sqlalchemy import Connection, select
 
 from hostler.api.feed import Event, Feed, Gap
-from hostler.api.guard import Doorkeeper, secret_of_request
+from hostler.api.guard import Doorkeeper, caller_of, secret_of_request
 from hostler.api.problems import Problem
+from hostler.store.database import Database
+from hostler.store.queries.scope import Scope, scope_of
+from hostler.store.tables import job
 
 HEARTBEAT_SECONDS = 15.0
 RETRY_MS = 1000
 
 
-def mount(router: APIRouter, feed: Feed, doorkeeper: Doorkeeper, session_cookie: str) -> None:
-    """Add the stream. It ends when the service stops, or when the caller's session or token ends."""
+def mount(router: APIRouter, feed: Feed, database: Database, doorkeeper: Doorkeeper, session_cookie: str) -> None:
+    """Add the stream. It ends when the service stops, or when the caller's session or token ends or changes."""
 
     @router.get(
         "/events",
@@ -25,7 +29,8 @@ def mount(router: APIRouter, feed: Feed, doorkeeper: Doorkeeper, session_cookie:
         description=(
             "Server-sent events: `event` is the kind, `id` the sequence number, `data` JSON with object_id and "
             "body. The first is `ready` (its id is where the stream begins) or `reset`: events are missing, so read "
-            "anew what you follow. Resume with Last-Event-ID or `after`."
+            "anew what you follow. Resume with Last-Event-ID or `after`. Who lacks the privilege View sees the "
+            "events of their own jobs."
         ),
         responses={
             200: {"description": "The stream", "content": {"text/event-stream": {"schema": {"type": "string"}}}}
@@ -42,9 +47,12 @@ def mount(router: APIRouter, feed: Feed, doorkeeper: Doorkeeper, session_cookie:
         if begin is None:
             begin = await feed.newest()
         secret = secret_of_request(request, session_cookie)
+        begun_as = caller_of(request)
+        visible = Visible(database, scope_of(begun_as))
 
         async def still_known() -> bool:
-            return await doorkeeper.known(secret) is not None
+            known = await doorkeeper.known(secret)
+            return known is not None and known.caller.rights == begun_as.rights
 
         async def stream() -> AsyncIterator[bytes]:
             yield f"retry: {RETRY_MS}\n\n".encode() + _message("ready", begin, "{}")
@@ -54,9 +62,29 @@ def mount(router: APIRouter, feed: Feed, doorkeeper: Doorkeeper, session_cookie:
                     continue
                 if not await still_known():
                     return
-                yield _told([one for one in news if _matches(one, kind, object_id)], news[-1].seq if news else None)
+                wanted = [one for one in news if _matches(one, kind, object_id)]
+                yield _told(await visible.of(wanted), news[-1].seq if news else None)
 
         return StreamingResponse(stream(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+
+
+class Visible:
+    """Which events a follower may see: all, or those of the jobs that are theirs."""
+
+    def __init__(self, database: Database, scope: Scope) -> None:
+        self._database = database
+        self._scope = scope
+
+    async def of(self, events: list[Event]) -> list[Event]:
+        if not self._scope.is_narrow or not events:
+            return events
+        of_jobs = [one for one in events if one.kind == "job"]
+        own = await self._database.read(lambda connection: self._own(connection, {one.object_id for one in of_jobs}))
+        return [one for one in of_jobs if one.object_id in own]
+
+    def _own(self, connection: Connection, job_ids: set[str]) -> set[str]:
+        wanted = select(job.c.id).where(job.c.id.in_(job_ids), self._scope.condition(job.c.user_id))
+        return set(connection.execute(wanted, self._scope.values).scalars())
 
 
 def _told(events: list[Event], read_to: int | None) -> bytes:

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hostler.api.problems import Problem, of_bug, problem_response
-from hostler.domain.access.rights import Caller
+from hostler.domain.access.rights import VIEW, Caller
 from hostler.store.database import Database
 from hostler.store.queries import sign_in
 from hostler.store.queries.sign_in import Known
@@ -36,6 +36,9 @@ OPEN = frozenset(
     }
 )
 """What answers without a sign-in. Nothing else does."""
+ONES_OWN = re.compile(r"/api/v1/(tokens|events|jobs(/[^/]+(/script)?)?)")
+"""Reads that answer who lacks the privilege to view too: with what is their own, and nothing else."""
+READING_POSTS = frozenset({"/api/v1/placement/rate"})
 
 _CONTENT_POLICY = (
     b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -136,6 +139,13 @@ class Guard:
                 _check_origin(headers, required=False)
             return
         known = await self._known(scope["method"], headers)
+        if _reads(scope) and not (known.caller.rights.allow(VIEW) or ONES_OWN.fullmatch(scope["path"])):
+            raise Problem(
+                403,
+                "forbidden",
+                f"{known.caller.user_name} may not read this: it needs the privilege {VIEW}.",
+                "An administrator can add it to a role or token of yours. Your own jobs are open to you.",
+            )
         source = (scope.get("client") or ("", 0))[0]
         scope.setdefault("state", {})["caller"] = msgspec.structs.replace(known.caller, source=source)
 
@@ -186,6 +196,10 @@ def cookie_of(headers: Headers, name: str) -> str:
 
 def _method(scope: Scope) -> str:
     return "GET" if scope["method"] == "HEAD" else str(scope["method"])
+
+
+def _reads(scope: Scope) -> bool:
+    return scope["method"] in SAFE or scope["path"] in READING_POSTS
 
 
 def _nobody() -> Problem:

@@ -17,7 +17,7 @@ from hostler.jobs.engine import Engine
 from hostler.store.database import Database
 from hostler.store.queries.jobs import JOBS
 from hostler.store.queries.listing import read_one
-from hostler.store.queries.scope import Scope
+from hostler.store.queries.scope import EVERYTHING, scope_of
 from hostler.store.tables import job
 
 JobId = Annotated[str, Path(alias="id")]
@@ -52,15 +52,17 @@ def mount(router: APIRouter, engine: Engine, database: Database, scripts: Mappin
         responses={200: {"description": "The script", "content": {"text/plain": {"schema": {"type": "string"}}}}},
     )
     async def script(
-        job_id: JobId, language: str = Query("python", alias="as", description="python, shell, curl or cmdlet")
+        request: Request,
+        job_id: JobId,
+        language: str = Query("python", alias="as", description="python, shell, curl or cmdlet"),
     ) -> Response:
         render = scripts.get(language)
         if render is None:
             detail = f"There is no script of a job as {language!r}."
             raise Problem(422, "invalid", detail, "Choose one of `allowed`.", allowed=sorted(scripts))
-        document = await database.read(
-            lambda connection: connection.execute(select(job.c.call).where(job.c.id == job_id)).scalar()
-        )
+        scope = scope_of(caller_of(request))
+        wanted = select(job.c.call).where(job.c.id == job_id, scope.condition(job.c.user_id))
+        document = await database.read(lambda connection: connection.execute(wanted, scope.values).scalar())
         if document is None:
             raise _unknown(job_id)
         return Response(render(msgspec.convert(document, Call)), media_type="text/plain")
@@ -88,7 +90,7 @@ def _decision(decide: Callable[[str, Caller], Awaitable[None]], database: Databa
 
 async def job_as_shown(database: Database, job_id: str) -> dict[str, Any]:
     """Everything that is shown of a job; a 404 for one that does not exist."""
-    found = await database.read(lambda connection: read_one(connection, JOBS, job_id, Scope.ALL))
+    found = await database.read(lambda connection: read_one(connection, JOBS, job_id, EVERYTHING))
     if found is None:
         raise _unknown(job_id)
     return found

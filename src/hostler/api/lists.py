@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request, Response
 from sqlalchemy import Connection
 
+from hostler.api.guard import caller_of
 from hostler.api.openapi import answers, page_schema_name, ref, schema_name
 from hostler.api.problems import Problem
 from hostler.api.wire import json_response
@@ -16,7 +17,7 @@ from hostler.store.queries.catalogue import LISTINGS
 from hostler.store.queries.columns import Listing
 from hostler.store.queries.filters import GRAMMAR, BadFilterError, parse_filter
 from hostler.store.queries.listing import DEFAULT_LIMIT, MOST_ROWS, BadQueryError, PageQuery, read_one, read_page
-from hostler.store.queries.scope import Scope
+from hostler.store.queries.scope import scope_of
 
 _NOUN_OF = {noun.plural: noun.name for noun in nouns.NOUNS.values()}
 MOST_FILTERS = 50
@@ -52,10 +53,10 @@ def mount(router: APIRouter, database: Database) -> None:
 
 def _list(listing: Listing, database: Database) -> Callable[..., Any]:
     async def page(request: Request) -> Response:
-        query = _read_query(listing, request)
+        query, scope = _read_query(listing, request), scope_of(caller_of(request))
 
         def read(connection: Connection) -> dict[str, Any]:
-            found = read_page(connection, listing, query, Scope.ALL)
+            found = read_page(connection, listing, query, scope)
             answer: dict[str, Any] = {"items": found.items, "next": found.next}
             return answer if found.total is None else answer | {"total": found.total}
 
@@ -69,12 +70,15 @@ def _list(listing: Listing, database: Database) -> Callable[..., Any]:
 
 def _one(listing: Listing, database: Database) -> Callable[..., Any]:
     async def one(
+        request: Request,
         reference: Annotated[str, Path(alias="id", description="Id, or exact name where names exist")],
     ) -> Response:
+        scope = scope_of(caller_of(request))
+
         def read(connection: Connection) -> dict[str, Any] | None:
             noun = _NOUN_OF.get(listing.plural)
             key = reference if noun is None else str(nouns.resolve(connection, noun, reference).id)
-            return read_one(connection, listing, key, Scope.ALL)
+            return read_one(connection, listing, key, scope)
 
         try:
             found = await database.read(read)

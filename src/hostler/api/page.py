@@ -16,7 +16,7 @@ from hostler.store.queries.columns import Listing
 from hostler.store.queries.hosts import HOSTS
 from hostler.store.queries.jobs import JOBS
 from hostler.store.queries.listing import PageQuery, read_page
-from hostler.store.queries.scope import Scope
+from hostler.store.queries.scope import EVERYTHING
 from hostler.store.queries.vms import VMS
 
 _STATIC: Mapping[str, str] = {"hostler.css": "text/css", "hostler.js": "text/javascript"}
@@ -72,7 +72,7 @@ def _tables(connection: Connection) -> str:
 
 def _rows(connection: Connection, listing: Listing, sort: str, *columns: str, limit: int = 100) -> list[Item]:
     query = PageQuery(columns=columns, sort=sort, limit=limit)
-    return read_page(connection, listing, query, Scope.ALL).items
+    return read_page(connection, listing, query, EVERYTHING).items
 
 
 def _host(item: Item) -> list[str]:

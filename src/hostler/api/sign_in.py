@@ -15,7 +15,7 @@ from hostler.api.guard import Doorkeeper, caller_of, cookie_of
 from hostler.api.openapi import answers, ref
 from hostler.api.problems import Problem
 from hostler.api.wire import json_response
-from hostler.domain.access.rights import Caller, Rights
+from hostler.domain.access.rights import VIEW, Caller, Rights
 from hostler.jobs import trail
 from hostler.jobs.operation import Operation
 from hostler.store.database import AnyRow, Database
@@ -269,7 +269,7 @@ def _future(at: datetime, now: int) -> int:
 def _check_privileges(rights: Rights | None, asked: list[str] | None) -> None:
     if rights is None:
         raise Problem(401, "not_signed_in", "Your session or token has ended.", "Sign in again.")
-    known = sorted({operation.privilege for operation in Operation.registry.values()})
+    known = sorted({VIEW, *(operation.privilege for operation in Operation.registry.values())})
     for privilege in asked or ():
         if privilege not in known:
             detail = f"There is no privilege {privilege!r}."

@@ -2,6 +2,9 @@
 
 from msgspec import Struct
 
+VIEW = "View"
+"""The privilege to read what others own and did. Whoever lacks it still reads their own jobs and tokens."""
+
 
 class Rights(Struct, frozen=True, kw_only=True):
     """Privileges by name; `None` means every one (an administrator)."""

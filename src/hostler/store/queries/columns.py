@@ -76,6 +76,8 @@ class Listing:
     key: str = "id"
     order: str = "name"
     where: ColumnElement[bool] = field(default_factory=true)
+    owned_by: ColumnElement[Any] | None = None
+    """Id of the user whose each one is, for who may read only their own; None: they see none."""
 
     def column(self, name: str) -> Column:
         return next(column for column in self.columns if column.name == name)

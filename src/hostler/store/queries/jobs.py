@@ -42,6 +42,7 @@ def _time(name: str, about: str, *, nullable: bool = True) -> Column:
 JOBS = Listing(
     plural="jobs",
     source=job,
+    owned_by=job.c.user_id,
     key="seq",
     order="-seq",
     columns=(

@@ -75,7 +75,7 @@ def read_page(connection: Connection, listing: Listing, query: PageQuery, scope:
     columns, order = _columns(listing, query.columns), _order(listing, query.sort)
     shapes = tuple(wanted.shape for wanted in query.filters)
     statement = _page_statement(_Asked(listing, columns, order, shapes, query.after is not None, scope))
-    values = _values(query.filters)
+    values = _values(query.filters) | scope.values
     if query.after is not None:
         values["after_value"], values["after_key"] = _place(query.after, order)
     rows = connection.execute(statement, values | {"most": query.limit + 1}).all()
@@ -93,7 +93,9 @@ def read_one(connection: Connection, listing: Listing, key: str, scope: Scope) -
     chosen = [column.selected for column in listing.columns]
     identity = listing.column("id").expression
     statement = select(identity.label("found"), identity.label("attached_to"), *chosen).select_from(listing.source)
-    rows = connection.execute(statement.where(identity == key, listing.where, scope.condition())).all()
+    rows = connection.execute(
+        statement.where(identity == key, listing.where, scope.condition(listing.owned_by)), scope.values
+    ).all()
     return _items(connection, listing, names, rows)[0] if rows else None
 
 
@@ -110,7 +112,7 @@ class _Asked:
     key: tuple[object, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        shape = (self.listing.plural, self.columns, self.order.spelled, self.shapes, self.goes_on, self.scope)
+        shape = (self.listing.plural, self.columns, self.order.spelled, self.shapes, self.goes_on, self.scope.is_narrow)
         object.__setattr__(self, "key", shape)
 
     def __hash__(self) -> int:
@@ -129,7 +131,7 @@ def _page_statement(asked: _Asked) -> Select[*tuple[Any, ...]]:
     statement = select(value.label("sort_value"), key.label("sort_key"), *chosen)
     if attached.intersection(asked.columns):
         statement = statement.add_columns(listing.column("id").expression.label("attached_to"))
-    statement = statement.select_from(listing.source).where(listing.where, asked.scope.condition())
+    statement = statement.select_from(listing.source).where(listing.where, asked.scope.condition(listing.owned_by))
     statement = statement.where(*_conditions(listing, asked.shapes))
     if asked.goes_on:
         here: BindParameter[Any] = bindparam("after_value")
@@ -153,9 +155,9 @@ def _values(filters: Sequence[Filter]) -> dict[str, Any]:
 
 
 def _count(connection: Connection, listing: Listing, filters: Sequence[Filter], scope: Scope) -> int:
-    statement = select(func.count()).select_from(listing.source).where(listing.where, scope.condition())
+    statement = select(func.count()).select_from(listing.source).where(listing.where, scope.condition(listing.owned_by))
     statement = statement.where(*_conditions(listing, [wanted.shape for wanted in filters]))
-    return connection.execute(statement, _values(filters)).scalar_one()
+    return connection.execute(statement, _values(filters) | scope.values).scalar_one()
 
 
 def _items(
