@@ -56,7 +56,9 @@ async def test_each_operation_shows_its_parameters_and_itself(site: Any) -> None
     document = site.app.openapi()
     for operation in Operation.registry.values():
         plural = NOUNS[operation.noun].plural
-        tail = "" if operation.makes_new else f"/{{id}}/{operation.verb}"
+        tail = f"/{{id}}/{operation.verb}"
+        if operation.makes_new:
+            tail = "" if operation.verb in ("create", "add") else f"/{operation.verb}"
         shown = document["paths"][f"/api/v1/{plural}{tail}"]["post"]
         assert shown["operationId"] == f"{operation.noun}_{operation.verb}".replace("-", "_")
         assert shown["x-hostler"]["privilege"] == operation.privilege

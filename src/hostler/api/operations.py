@@ -15,6 +15,7 @@ from hostler.api.openapi import ref
 from hostler.api.problems import Problem
 from hostler.api.wire import json_response, read_arguments
 from hostler.domain.references import parse_reference
+from hostler.domain.scripts.address import address
 from hostler.jobs.acceptance import Request as Call
 from hostler.jobs.engine import DryRun, Engine
 from hostler.jobs.errors import UnknownObjectError
@@ -45,10 +46,11 @@ def mount(router: APIRouter, engine: Engine, database: Database, scripts: Mappin
     """Add a route for each operation."""
     for operation in Operation.registry.values():
         noun = NOUNS[operation.noun]
-        address = f"/{noun.plural}" if operation.makes_new else f"/{noun.plural}/{{id}}/{operation.verb}"
+        made = address(noun.plural, operation.verb, None).removeprefix(PREFIX)
+        path = made if operation.makes_new else f"/{noun.plural}/{{id}}/{operation.verb}"
         summary, _, about = inspect.cleandoc(operation.__doc__ or "").partition("\n")
         router.add_api_route(
-            address,
+            path,
             _endpoint(operation, engine, database, scripts),
             methods=["POST"],
             operation_id=f"{operation.noun}_{operation.verb}".replace("-", "_"),
@@ -82,6 +84,7 @@ DRY_RUN_SCHEMA: dict[str, Any] = {
     "properties": {
         "title": {"type": "string"},
         "steps": {"type": "array", "items": {"type": "string"}},
+        "children": {"type": "array", "items": {"type": "string"}, "description": "Titles of the jobs it is made of"},
         "locks": {
             "type": "object",
             "properties": {
@@ -194,6 +197,7 @@ def _shown(dry: DryRun, scripts: Mapping[str, Renderer]) -> dict[str, Any]:
     return {
         "title": dry.title,
         "steps": dry.steps,
+        "children": dry.children,
         "locks": {"exclusive": dry.exclusive, "shared": dry.shared},
         "changes": dry.changes,
         "plan": dry.plan,

@@ -46,8 +46,11 @@ def app(session: Session) -> App:
         if output != "table":
             shown.document(session, job, output)
             return 0
-        shown.document(session, {name: value for name, value in job.items() if value and name != "steps"}, output)
+        apart = ("steps", "children")
+        shown.document(session, {name: value for name, value in job.items() if value and name not in apart}, output)
         shown.records(session, job["steps"], output, ("title", "state", "percent", "started_at", "ended_at", "error"))
+        if job["children"]:
+            shown.records(session, job["children"], output, ("id", "title", "state", "percent", "resolution"))
         return 0
 
     @job.command(name="follow")

@@ -14,7 +14,7 @@ from hostler.cli.output import cell, document, visible
 from hostler.cli.session import Output, Session
 
 if TYPE_CHECKING:
-    from hostler.sdk import Job, Step
+    from hostler.sdk import Job
     from hostler.sdk.jobs import DryRun
 
 _MARKS = {
@@ -24,6 +24,16 @@ _MARKS = {
     "failed": ("✗", "red"),
     "undoing": ("◀", "yellow"),
     "undone": ("↶", "yellow"),
+}
+
+
+_PART_MARKS = {
+    "queued": ("·", "dim"),
+    "running": ("▶", "cyan"),
+    "completed": ("✓", "green"),
+    "completed_with_info": ("✓", "green"),
+    "failed": ("✗", "red"),
+    "cancelled": ("↶", "yellow"),
 }
 
 
@@ -58,6 +68,8 @@ def _show_dry_run(session: Session, tried: "DryRun", output: Output) -> None:
     session.out.print(f"{visible(tried.title)}: nothing was changed. It would:", soft_wrap=True)
     for step in tried.steps:
         session.out.print(f"  {visible(step)}", soft_wrap=True)
+    for part in tried.children:
+        session.out.print(f"    {visible(part)}", soft_wrap=True)
     for change in tried.changes:
         told = " ".join(visible(str(change.get(part))) for part in ("object", "property", "old"))
         session.out.print(f"  change {told} -> {visible(str(change.get('new')))}", soft_wrap=True)
@@ -97,6 +109,10 @@ def _view(job: "Job") -> Table:
         mark, style = _MARKS.get(step.state, ("?", ""))
         percent = f"{step.percent} %" if step.state == "intent" and step.percent else ""
         table.add_row(Text(mark, style=style), Text(visible(step.title), style=style), Text(percent))
+    for part in job.children:
+        mark, style = _PART_MARKS.get(part.state, ("?", ""))
+        percent = f"{part.percent} %" if part.state == "running" and part.percent else ""
+        table.add_row(Text(""), Text(f"{mark} {visible(part.title)}", style=style), Text(percent))
     return table
 
 
@@ -104,17 +120,19 @@ def _lines(session: Session, job: "Job") -> "Job":
     told: set[tuple[str, str]] = set()
     last = job
     for last in job.follow():
-        for step in _news(last, told):
-            session.err.print(f"{visible(step.title)}: {step.state}")
+        for title, state in _news(last, told):
+            session.err.print(f"{visible(title)}: {state}")
     return last
 
 
-def _news(job: "Job", told: set[tuple[str, str]]) -> Iterator["Step"]:
-    for step in job.steps:
-        now = (step.name, step.state)
-        if step.state not in ("planned", "intent") and now not in told:
-            told.add(now)
-            yield step
+def _news(job: "Job", told: set[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Titles and states, each once, of steps and parts that moved on."""
+    lines = [(step.name, step.title, step.state) for step in job.steps]
+    lines += [(part.id, part.title, part.state) for part in job.children]
+    for name, title, state in lines:
+        if state not in ("planned", "intent", "queued", "running") and (name, state) not in told:
+            told.add((name, state))
+            yield title, state
 
 
 def _tell_failure(session: Session, job: "Job") -> None:

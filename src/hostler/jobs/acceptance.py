@@ -13,7 +13,7 @@ from hostler.domain.references import RefersTo
 from hostler.domain.scripts.call import Call
 from hostler.jobs import locks, trail
 from hostler.jobs.errors import AmbiguousError, ForbiddenError, InvalidError, NotAcceptedError, UnknownObjectError
-from hostler.jobs.operation import Acceptance, Operation, Params, Prepared
+from hostler.jobs.operation import Acceptance, ChildCall, Operation, Params, Prepared
 from hostler.jobs.states import JobState, StepState
 from hostler.store.compiled import Insert, Query
 from hostler.store.database import AnyRow
@@ -35,6 +35,17 @@ class Request:
     arguments: dict[str, Any]
     caller: Caller
     parent_id: str | None = None
+
+    def child(self, call: ChildCall) -> "Request":
+        """The call of a part of this one, by the same caller."""
+        return Request(
+            job_id=call.job_id,
+            operation=call.operation,
+            subject=call.subject,
+            arguments=call.arguments,
+            caller=self.caller,
+            parent_id=self.job_id,
+        )
 
     @property
     def fingerprint(self) -> str:
@@ -108,6 +119,8 @@ def accept(connection: Connection, request: Request, now: int) -> str:
         job_id=request.job_id,
     )
     trail.job_event(connection, now, request.job_id, JobState.QUEUED)
+    for child in prepared.children:
+        accept(connection, request.child(child), now)
     return request.job_id
 
 
@@ -119,6 +132,11 @@ def root_of(connection: Connection, request: Request) -> str:
     if root is None:
         raise UnknownObjectError(f"There is no job {request.parent_id} that this one could be a part of.")
     return root
+
+
+def plan_children(connection: Connection, request: Request, planned: Planned, now: int) -> list[Planned]:
+    """What the children would be if each were alone: for a dry run, which writes nothing that the next could see."""
+    return [plan(connection, request.child(child), now) for child in planned.prepared.children]
 
 
 def _insert_job(connection: Connection, request: Request, planned: Planned, root_id: str, now: int) -> None:
@@ -133,6 +151,7 @@ def _insert_job(connection: Connection, request: Request, planned: Planned, root
         attempt=0,
         undoing=False,
         cancel_requested=False,
+        waits=request.parent_id is not None,
         limit_key=prepared.limit_key,
         parent_id=request.parent_id,
         root_id=root_id,

@@ -8,11 +8,22 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
-from hostler.jobs import journal
+from hostler.jobs import family, journal
 from hostler.jobs.errors import INTERNAL_ERROR
 from hostler.jobs.journal import Claimed, StepRecord, SupersededError
 from hostler.jobs.states import StepState
-from hostler.jobs.step import AnyStep, LongStep, Lost, Progress, RecordStep, Result, Services, Step, StepContext
+from hostler.jobs.step import (
+    AnyStep,
+    ChildrenStep,
+    LongStep,
+    Lost,
+    Progress,
+    RecordStep,
+    Result,
+    Services,
+    Step,
+    StepContext,
+)
 from hostler.providers.errors import Fenced, HostNotResponding, Next, ProviderError
 from hostler.store.database import Database
 
@@ -25,6 +36,10 @@ Border = Callable[[str, str, str], Awaitable[None]]
 
 class CancelRequestedError(Exception):
     """Somebody cancelled the job while a long step was followed."""
+
+
+class ParkedError(Exception):
+    """The job is left to its children: the last of them to end has it claimed again."""
 
 
 class PauseBetweenReads:
@@ -68,6 +83,8 @@ class Attempt:
                 await self._turn_back()
             else:
                 await self._go_on()
+        except ParkedError:
+            log.debug("job %s waits for its children", self._claimed.job_id)
         except (SupersededError, Fenced):
             log.info("job %s: a later attempt took over from attempt %d", self._claimed.job_id, self._claimed.attempt)
 
@@ -84,7 +101,7 @@ class Attempt:
                 await self._at_border(record.name, "result")
             except CancelRequestedError:
                 return await self._turn_back()
-            except (SupersededError, Fenced):
+            except (ParkedError, SupersededError, Fenced):
                 raise
             except Exception as failure:  # noqa: BLE001 - whatever a step raises is its job's failure, told and logged
                 self._log("step", record, failure)
@@ -96,6 +113,8 @@ class Attempt:
     async def _perform(self, step: AnyStep[Any], record: StepRecord) -> Result:
         if isinstance(step, RecordStep):
             return {}
+        if isinstance(step, ChildrenStep):
+            return await self._wait_for_children(record)
         context = self._context()
         found = await step.look(context)
         if found is not None:
@@ -103,6 +122,20 @@ class Attempt:
         if isinstance(step, Step):
             return await step.do(context)
         return await self._follow(step, record, context)
+
+    async def _wait_for_children(self, record: StepRecord) -> Result:
+        now = self._clock()
+        if await self._database.write(lambda connection: journal.park(connection, self._claimed, record.n, now)):
+            raise ParkedError
+        if await self._cancel_requested():
+            raise CancelRequestedError
+        return await self._database.read(lambda connection: family.result_of(connection, self._claimed.job_id))
+
+    async def _undo_children(self, record: StepRecord) -> list[str]:
+        now = self._clock()
+        if await self._database.write(lambda connection: journal.send_back(connection, self._claimed, record, now)):
+            raise ParkedError
+        return await self._database.read(lambda connection: family.left_of(connection, self._claimed.job_id))
 
     async def _follow(self, step: LongStep[Any], record: StepRecord, context: StepContext[Any]) -> Result:
         if record.handle is None:
@@ -172,8 +205,8 @@ class Attempt:
                     left.append(step.leaves(self._claimed.plan))
                 continue
             try:
-                await self._undo(step, record)
-            except (SupersededError, Fenced):
+                left += await self._undo(step, record)
+            except (ParkedError, SupersededError, Fenced):
                 raise
             except Exception as failure:  # noqa: BLE001 - whatever a step raises is its job's failure, told and logged
                 self._log("undo of", record, failure)
@@ -182,19 +215,23 @@ class Attempt:
         await self._database.write(lambda connection: journal.undo_ended(connection, self._claimed, left, now))
         return None
 
-    async def _undo(self, step: AnyStep[Any], record: StepRecord) -> None:
+    async def _undo(self, step: AnyStep[Any], record: StepRecord) -> list[str]:
+        """What of the step could not be taken back: parts of it that are jobs may have such."""
         now = self._clock()
         await self._database.write(lambda connection: journal.undoing(connection, self._claimed, record.n, now))
         await self._at_border(record.name, "undo-intent")
         context = self._context()
 
-        async def undo() -> None:
+        async def undo() -> list[str]:
+            if isinstance(step, ChildrenStep):
+                return await self._undo_children(record)
             if isinstance(step, LongStep) and step.stop is not None:
                 await step.stop(context)
             if step.undo is not None:
                 await step.undo(context)
+            return []
 
-        await self._patiently(record, undo)
+        left = await self._patiently(record, undo)
         await self._at_border(record.name, "undo-effect")
         ended = self._clock()
 
@@ -206,6 +243,7 @@ class Attempt:
 
         await self._database.write(unit)
         await self._at_border(record.name, "undo-result")
+        return left
 
     async def _patiently(self, record: StepRecord, work: Callable[[], Awaitable[T]]) -> T:
         """Do it; while the host does not answer nothing is known, so wait, look again, and only then give up."""

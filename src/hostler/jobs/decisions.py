@@ -1,18 +1,16 @@
 """What a person may decide of a job: cancel it while it runs; restart, undo or dismiss it once it has failed."""
 
-from sqlalchemy import Connection, exists, select, update
+from sqlalchemy import Connection, select, update
 
 from hostler.domain.access.rights import Caller
-from hostler.jobs import locks, trail, unreadable
-from hostler.jobs.errors import INTERNAL_ERROR, ConflictError, ForbiddenError, UnknownObjectError
+from hostler.jobs import family, trail, unreadable
+from hostler.jobs.errors import ConflictError, ForbiddenError, UnknownObjectError
 from hostler.jobs.operation import Operation
+from hostler.jobs.reopening import reopen
 from hostler.jobs.states import UNRESOLVED, JobState, Resolution, StepState
-from hostler.jobs.unreadable import PLAN_TEXT, UnreadablePlanError
-from hostler.providers.errors import HostNotResponding
+from hostler.jobs.unreadable import PLAN_TEXT
 from hostler.store.database import AnyRow
-from hostler.store.tables import job, job_object, job_step
-
-_ENDS_OF_NO_TASK = frozenset({HostNotResponding.code, ForbiddenError.code, INTERNAL_ERROR})
+from hostler.store.tables import job, job_step
 
 
 def cancel(connection: Connection, job_id: str, caller: Caller, now: int) -> None:
@@ -24,10 +22,12 @@ def cancel(connection: Connection, job_id: str, caller: Caller, now: int) -> Non
             .where(job.c.id == job_id)
             .values(state=JobState.CANCELLED, ended_at=now, cancel_requested=True, resolution=Resolution.UNDONE)
         )
+        family.end_unbegun(connection, job_id, now)
         _let_go(connection, row, now, undone=True)
         trail.job_event(connection, now, job_id, JobState.CANCELLED)
     elif row.state in (JobState.QUEUED, JobState.RUNNING):
         connection.execute(update(job).where(job.c.id == job_id).values(cancel_requested=True))
+        family.cancel(connection, job_id, now)
         trail.job_event(connection, now, job_id, row.state, cancel_requested=True)
     else:
         raise ConflictError(f"Job {job_id} is {row.state}: only a queued or running job can be cancelled.")
@@ -35,30 +35,29 @@ def cancel(connection: Connection, job_id: str, caller: Caller, now: int) -> Non
 
 
 def restart(connection: Connection, job_id: str, caller: Caller, now: int) -> None:
-    """Go on from the step that failed, over the same plan, as a new attempt."""
+    """Go on from the step that failed, over the same plan, as a new attempt.
+
+    It is the newest of its objects: nothing that it had to itself was given to a later job while it waited.
+    """
     row = _undecided(connection, job_id, caller, "restart")
-    connection.execute(
-        update(job_step)
-        .where(job_step.c.job_id == job_id, job_step.c.state == StepState.UNDONE)
-        .values(state=StepState.PLANNED)
-    )
-    if not _may_still_go_on(row):
-        connection.execute(
-            update(job_step).where(job_step.c.job_id == job_id, job_step.c.state != StepState.DONE).values(handle=None)
-        )
-        connection.execute(update(job).where(job.c.id == job_id).values(round=job.c.round + 1))
+    reopen(connection, row)
+    family.restart(connection, job_id, now)
     _queue_again(connection, row, caller, now, undoing=False)
 
 
 def undo(connection: Connection, job_id: str, caller: Caller, now: int) -> None:
     """Go back over the plan, last step first, to what was before the job."""
-    _queue_again(connection, _undecided(connection, job_id, caller, "undo"), caller, now, undoing=True)
+    row = _undecided(connection, job_id, caller, "undo")
+    half_undone = (job_step.c.job_id == job_id, job_step.c.state == StepState.UNDOING)
+    connection.execute(update(job_step).where(*half_undone).values(handle=None))
+    _queue_again(connection, row, caller, now, undoing=True)
 
 
 def dismiss(connection: Connection, job_id: str, caller: Caller, now: int) -> None:
     """Leave everything as it is and let go of the objects; the job keeps saying what it left."""
     row = _undecided(connection, job_id, caller, "dismiss")
     connection.execute(update(job).where(job.c.id == job_id).values(resolution=Resolution.DISMISSED))
+    family.dismiss(connection, job_id, now)
     _let_go(connection, row, now, undone=False)
     trail.job_event(connection, now, job_id, row.state, resolution=Resolution.DISMISSED)
     trail.audit(connection, caller, now, "job.dismiss", row.title, "accepted", job_id=job_id)
@@ -66,30 +65,14 @@ def dismiss(connection: Connection, job_id: str, caller: Caller, now: int) -> No
 
 def _let_go(connection: Connection, row: AnyRow, now: int, *, undone: bool) -> None:
     """Free and unmark the job's objects, even if nobody can read what it planned for them."""
-    locks.free(connection, row.id)
-    try:
-        operation, plan = unreadable.plan_of(connection, row)
-    except UnreadablePlanError:
-        unreadable.let_go(connection, row, now)
-    else:
-        operation.released(connection, plan, undone=undone, now=now)
-
-
-def _may_still_go_on(row: AnyRow) -> bool:
-    """Whether a task may still run that the job gave up without its end: it is followed, never started beside it."""
-    return not row.undoing and (row.error or {}).get("code") in _ENDS_OF_NO_TASK
+    family.free(connection, row.id)
+    unreadable.release(connection, row, now, undone=undone)
 
 
 def _queue_again(connection: Connection, row: AnyRow, caller: Caller, now: int, *, undoing: bool) -> None:
     verb = "undo" if undoing else "restart"
-    try:
-        operation, plan = unreadable.plan_of(connection, row)
-    except UnreadablePlanError as why:
-        raise ConflictError(
-            f"Job {row.id} cannot be given {verb}: its stored plan cannot be read by this version of Hostler ({why}).",
-            f"Look at what its steps may have left, then dismiss it: hostler job dismiss {row.id}",
-        ) from why
-    locks.take_again(connection, row.id, row.root_id)
+    unreadable.resume(connection, row, now, verb)
+    family.take_again(connection, row.id, also_completed=undoing)
     connection.execute(
         update(job)
         .where(job.c.id == row.id)
@@ -105,7 +88,6 @@ def _queue_again(connection: Connection, row: AnyRow, caller: Caller, now: int, 
             source=caller.source,
         )
     )
-    operation.resumed(connection, plan, now)
     trail.job_event(connection, now, row.id, JobState.QUEUED, undoing=undoing)
     trail.audit(connection, caller, now, f"job.{verb}", row.title, "accepted", job_id=row.id)
 
@@ -115,6 +97,12 @@ def _allowed(connection: Connection, job_id: str, caller: Caller, verb: str) -> 
     row = connection.execute(select(*columns, PLAN_TEXT).where(job.c.id == job_id)).one_or_none()
     if row is None:
         raise UnknownObjectError(f"There is no job {job_id}.")
+    if row.parent_id is not None:
+        raise ConflictError(
+            f"Job {job_id} is a part of job {row.root_id} and is decided on with it.",
+            f"hostler job {verb} {row.root_id}",
+            job=row.root_id,
+        )
     operation = Operation.registry.get(row.operation)
     if operation is None and caller.rights.privileges is not None:
         raise ForbiddenError(f"{caller.user_name} may not {verb} this job: nobody knows {row.operation} here any more.")
@@ -130,17 +118,4 @@ def _undecided(connection: Connection, job_id: str, caller: Caller, verb: str) -
         raise ConflictError(f"Job {job_id} is {row.state}: only a failed or cancelled job can be given {verb}.")
     if row.resolution is not None:
         raise ConflictError(f"Job {job_id} was already {row.resolution}; start a new one.")
-    newer = _newer(connection, row)
-    if newer is not None and verb == "restart":
-        raise ConflictError(
-            f"Only the newest failed job of an object can be restarted; job {newer} came after {job_id}.", job=newer
-        )
     return row
-
-
-def _newer(connection: Connection, row: AnyRow) -> str | None:
-    own = select(job_object.c.object).where(job_object.c.job_id == row.id, job_object.c.exclusive)
-    later = exists().where(job_object.c.job_id == job.c.id, job_object.c.exclusive, job_object.c.object.in_(own))
-    return connection.execute(
-        select(job.c.id).where(job.c.seq > row.seq, later).order_by(job.c.seq.desc()).limit(1)
-    ).scalar()

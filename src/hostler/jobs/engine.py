@@ -26,6 +26,7 @@ class DryRun:
     title: str
     call: Call
     steps: Sequence[str]
+    children: Sequence[str]
     exclusive: Sequence[str]
     shared: Sequence[str]
     changes: Sequence[Change]
@@ -58,15 +59,19 @@ class Engine:
         def unit(connection: Connection) -> DryRun:
             planned = acceptance.plan(connection, request, now)
             prepared = planned.prepared
-            exclusive, shared = sorted(prepared.exclusive), sorted(prepared.shared)
+            children = acceptance.plan_children(connection, request, planned, now)
+            family = [prepared, *(child.prepared for child in children)]
+            exclusive = sorted({name for one in family for name in one.exclusive})
+            shared = sorted({name for one in family for name in one.shared} - set(exclusive))
             locks.check(connection, acceptance.root_of(connection, request), exclusive, shared)
             return DryRun(
                 title=prepared.title,
                 call=planned.call,
                 steps=[planned.operation.step(name).title for name in planned.step_names],
+                children=[child.prepared.title for child in children],
                 exclusive=exclusive,
                 shared=shared,
-                changes=prepared.changes,
+                changes=[change for one in family for change in one.changes],
                 plan=prepared.plan,
             )
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import BindParameter, Connection, bindparam, false, or_, select
+from sqlalchemy import BindParameter, Connection, bindparam, false, or_, select, update
 
-from hostler.jobs import locks, trail, unreadable
+from hostler.jobs import family, locks, trail, unreadable
 from hostler.jobs.operation import Operation
 from hostler.jobs.states import TOUCHED, JobState, Resolution, StepState
 from hostler.jobs.step import Result
@@ -18,11 +18,13 @@ from hostler.jobs.unreadable import PLAN_TEXT, UnreadablePlanError
 from hostler.store.compiled import Query, Update
 from hostler.store.tables import job, job_limit, job_step, replica
 
+_SENT_BACK = "sent back"
+"""Handle of a step whose children were told to undo."""
 CANCELLED_TOO_LATE = "The cancel came when the last step had begun: the job went to its end."
 
 _OF_JOB: BindParameter[str] = bindparam("of_job")
 _THIS_ATTEMPT = (job.c.id == _OF_JOB, job.c.attempt == bindparam("of_attempt"), job.c.state == JobState.RUNNING)
-_PROOF = (job.c.cancel_requested, job.c.limit_key)
+_PROOF = (job.c.cancel_requested, job.c.limit_key, job.c.parent_id)
 _PROVE = Query(select(*_PROOF).where(*_THIS_ATTEMPT))
 _MOVE_ON = Update(job, *_THIS_ATTEMPT, returning=_PROOF)
 _TAKE = Update(job, job.c.id == _OF_JOB)
@@ -41,6 +43,7 @@ class Proof(NamedTuple):
 
     cancel_requested: bool
     limit_key: str | None
+    parent_id: str | None
 
 
 class Candidate(NamedTuple):
@@ -135,13 +138,17 @@ def _claimable(known: tuple[tuple[str, int], ...]) -> _Claimable:
     is_known = or_(false(), *((job.c.operation == name) & (job.c.version <= version) for name, version in known))
     live = select(replica.c.id).where(replica.c.lease_until > bindparam("now"))
     unattended = select(job.c.id).where(
-        job.c.state == JobState.RUNNING, or_(job.c.replica.not_in(live), job.c.replica == bindparam("us")), is_known
+        job.c.state == JobState.RUNNING,
+        ~job.c.waits,
+        or_(job.c.replica.not_in(live), job.c.replica == bindparam("us")),
+        is_known,
     )
     queued = (
         select(*_CANDIDATE_COLUMNS)
         .join(job_limit, job_limit.c.key == job.c.limit_key, isouter=True)
         .where(
             job.c.state == JobState.QUEUED,
+            ~job.c.waits,
             is_known,
             or_(job_limit.c.key.is_(None), job_limit.c.running < job_limit.c.at_most),
         )
@@ -207,7 +214,16 @@ def _give_up(
 ) -> None:
     if row.limit_key is not None:
         free_place(connection, row.limit_key)
-    unreadable.fail(connection, row.id, operation, why, [step.name for step in touched(steps)], now)
+    error = unreadable.told(row.id, why, [step.name for step in touched(steps)])
+    values = {"state": JobState.FAILED, "error": error, "replica": None, "ended_at": now}
+    failed = update(job).where(job.c.id == row.id).values(**values).returning(job.c.subject_id, job.c.parent_id)
+    subject_id, parent_id = connection.execute(failed).one()
+    if parent_id is None:
+        family.block(connection, row.id)
+    operation.unreadable(connection, subject_id, now, dismissed=False)
+    trail.job_event(connection, now, row.id, JobState.FAILED)
+    if parent_id is not None:
+        family.child_ended(connection, parent_id, now)
 
 
 def begin(connection: Connection, claimed: Claimed, now: int) -> None:
@@ -285,8 +301,8 @@ def complete(
     if cancel_requested:
         info.append(CANCELLED_TOO_LATE)
     state = JobState.COMPLETED_WITH_INFO if info else JobState.COMPLETED
-    _end(connection, claimed, state, now, percent=100, info=info or None, error=None)
-    locks.free(connection, claimed.job_id)
+    if _end(connection, claimed, state, now, percent=100, info=info or None, error=None).parent_id is None:
+        _free(connection, claimed)
     claimed.operation.completed(connection, claimed.plan, results, now)
 
 
@@ -301,8 +317,8 @@ def fail(connection: Connection, claimed: Claimed, n: int | None, error: Mapping
         for step in reversed(standing)
         if (leaves := claimed.operation.step(step.name).leaves) is not None
     ]
-    _end(connection, claimed, JobState.FAILED, now, error={**error, "left": left})
-    locks.block(connection, claimed.job_id)
+    if _end(connection, claimed, JobState.FAILED, now, error={**error, "left": left}).parent_id is None:
+        _block(connection, claimed)
     claimed.operation.failed(connection, claimed.plan, now)
 
 
@@ -318,20 +334,64 @@ def undo_ended(connection: Connection, claimed: Claimed, left: list[str], now: i
     state = JobState.CANCELLED if row.cancel_requested else JobState.FAILED
     if left:
         error = {"message": "It was undone as far as it can be.", "left": left}
-        _end(connection, claimed, state, now, error=error)
-        locks.block(connection, claimed.job_id)
+        if _end(connection, claimed, state, now, error=error).parent_id is None:
+            _block(connection, claimed)
         claimed.operation.failed(connection, claimed.plan, now)
         return
-    _end(connection, claimed, state, now, percent=0, resolution=Resolution.UNDONE)
-    locks.free(connection, claimed.job_id)
+    family.end_unbegun(connection, claimed.job_id, now)
+    if _end(connection, claimed, state, now, percent=0, resolution=Resolution.UNDONE).parent_id is None:
+        _free(connection, claimed)
     claimed.operation.released(connection, claimed.plan, undone=True, now=now)
 
 
-def _end(connection: Connection, claimed: Claimed, state: JobState, now: int, **values: Any) -> None:
+def _free(connection: Connection, claimed: Claimed) -> None:
+    if family.is_parent(claimed.operation):
+        family.free(connection, claimed.job_id)
+    else:
+        locks.free(connection, claimed.job_id)
+
+
+def _block(connection: Connection, claimed: Claimed) -> None:
+    if family.is_parent(claimed.operation):
+        family.block(connection, claimed.job_id)
+    else:
+        locks.block(connection, claimed.job_id)
+
+
+def park(connection: Connection, claimed: Claimed, n: int, now: int) -> bool:
+    """Leave the job to its children until the last of them has ended; False when none has yet to end."""
+    proof = prove(connection, claimed)
+    if not family.begin(connection, claimed.job_id):
+        return False
+    if proof.cancel_requested:
+        family.cancel(connection, claimed.job_id, now)
+    if not family.is_going(connection, claimed.job_id):
+        return False
+    _move_on(connection, claimed, waits=True, replica=None)
+    if proof.limit_key is not None:
+        free_place(connection, proof.limit_key)
+    trail.job_event(connection, now, claimed.job_id, JobState.RUNNING, step=n)
+    return True
+
+
+def send_back(connection: Connection, claimed: Claimed, record: StepRecord, now: int) -> bool:
+    """Undo the children, once an undo, and leave the job to them; False when none has yet to end."""
+    prove(connection, claimed)
+    if record.handle != _SENT_BACK:
+        family.begin_undo(connection, claimed.job_id, now)
+        _mark(connection, claimed, record.n, handle=_SENT_BACK)
+        record.handle = _SENT_BACK
+    return park(connection, claimed, record.n, now)
+
+
+def _end(connection: Connection, claimed: Claimed, state: JobState, now: int, **values: Any) -> Proof:
     proof = _move_on(connection, claimed, state=state, ended_at=now, replica=None, **values)
     if proof.limit_key is not None:
         free_place(connection, proof.limit_key)
     trail.job_event(connection, now, claimed.job_id, state)
+    if proof.parent_id is not None:
+        family.child_ended(connection, proof.parent_id, now)
+    return proof
 
 
 def free_place(connection: Connection, limit_key: str) -> None:

@@ -13,7 +13,7 @@ _HOLD = Insert(job_object)
 _HOLDS_OF = Update(job_object, job_object.c.job_id == bindparam("of_job"), job_object.c.hold != Hold.NONE)
 _ALONE = Update(job_object, job_object.c.job_id == bindparam("of_job"), job_object.c.exclusive)
 _HELD = Query(
-    select(job_object.c.exclusive, job_object.c.hold, job.c.id, job.c.title)
+    select(job_object.c.exclusive, job_object.c.hold, job.c.root_id, job.c.title)
     .join(job, job.c.id == job_object.c.job_id)
     .where(
         job_object.c.object == bindparam("name"),
@@ -23,7 +23,10 @@ _HELD = Query(
     )
     .limit(1)
 )
-"""A holder in the way of a lock: for a shared one (`at_least` true) only a holder that has the object to itself."""
+"""A holder in the way of a lock: for a shared one (`at_least` true) only a holder that has the object to itself.
+
+A part of a job is decided on with the whole: it is the root that the caller is told of.
+"""
 
 
 def take(connection: Connection, job_id: str, root_id: str, exclusive: Iterable[str], shared: Iterable[str]) -> None:

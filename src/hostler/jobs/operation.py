@@ -45,8 +45,21 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChildCall:
+    """A job that is a part of another one, as a call of its operation; `job_id` is planned with it."""
+
+    job_id: str
+    operation: str
+    subject: str | None
+    arguments: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared(Generic[PlanT]):
-    """What acceptance fixes. Locks are named `noun/id`; `limit_key` is what the job counts against."""
+    """What acceptance fixes. Locks are named `noun/id`; `limit_key` is what the job counts against.
+
+    `children` are accepted in the same transaction, in this order: each sees what the ones before it planned.
+    """
 
     plan: PlanT
     subject: Subject
@@ -55,6 +68,7 @@ class Prepared(Generic[PlanT]):
     shared: Iterable[str] = ()
     changes: Sequence[Change] = ()
     limit_key: str | None = None
+    children: Sequence[ChildCall] = ()
 
     def sharing(self, *locks: str) -> "Prepared[PlanT]":
         """The same, with these locks shared too."""

@@ -109,4 +109,16 @@ class RecordStep(BaseStep[PlanT]):
     """A step whose whole effect is in our database: done in the transaction that records it, exactly once."""
 
 
-AnyStep = Step[PlanT] | LongStep[PlanT] | RecordStep[PlanT]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildrenStep(BaseStep[PlanT]):
+    """A step that is other jobs: those that `Prepared.children` names. Nobody works on the job while they run.
+
+    It is undone by undoing each of them; its result is their ids.
+    """
+
+    @property
+    def can_be_undone(self) -> bool:
+        return True
+
+
+AnyStep = Step[PlanT] | LongStep[PlanT] | RecordStep[PlanT] | ChildrenStep[PlanT]

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Text, select, type_coerce, update
+from sqlalchemy import Connection, Text, select, type_coerce
 
-from hostler.jobs import locks, trail
+from hostler.jobs.errors import ConflictError
 from hostler.jobs.operation import Operation
-from hostler.jobs.states import JobState
 from hostler.providers.errors import Next
 from hostler.store.database import AnyRow
 from hostler.store.tables import job, job_step
@@ -34,26 +33,6 @@ def read_plan(operation: Operation[Any, Any], text: str, step_names: Sequence[st
         raise UnreadablePlanError(f"{type(unfit).__name__}: {unfit}") from unfit
 
 
-def fail(
-    connection: Connection, job_id: str, operation: Operation[Any, Any], why: str, touched: Sequence[str], now: int
-) -> None:
-    """Fail a job without its plan. `touched` are the names of the steps whose effects may stand."""
-    error = {
-        "code": CODE,
-        "message": f"The stored plan of this job cannot be read by this version of Hostler: {why}",
-        "remedy": f"Look at what its steps may have left, then dismiss it: hostler job dismiss {job_id}",
-        "next": Next.REPORT_BUG,
-        "left": [f"what this step may have done: {name}" for name in touched],
-    }
-    values = {"state": JobState.FAILED, "error": error, "replica": None, "ended_at": now}
-    subject_id = connection.execute(
-        update(job).where(job.c.id == job_id).values(**values).returning(job.c.subject_id)
-    ).scalar_one()
-    locks.block(connection, job_id)
-    operation.unreadable(connection, subject_id, now, dismissed=False)
-    trail.job_event(connection, now, job_id, JobState.FAILED)
-
-
 def plan_of(connection: Connection, row: AnyRow) -> tuple[Operation[Any, Any], Any]:
     """What a job's row (`plan` as PLAN_TEXT) says in this version; UnreadablePlanError when it says nothing here."""
     operation = Operation.registry.get(row.operation)
@@ -65,8 +44,36 @@ def plan_of(connection: Connection, row: AnyRow) -> tuple[Operation[Any, Any], A
     return operation, read_plan(operation, row.plan, names)
 
 
-def let_go(connection: Connection, row: AnyRow, now: int) -> None:
-    """Unmark what a job held that is dismissed, or cancelled before it began, without its plan."""
-    operation = Operation.registry.get(row.operation)
-    if operation is not None:
-        operation.unreadable(connection, row.subject_id, now, dismissed=True)
+def release(connection: Connection, row: AnyRow, now: int, *, undone: bool) -> None:
+    """Unmark what a job held that was undone, dismissed, or cancelled before it began, even without its plan."""
+    try:
+        operation, plan = plan_of(connection, row)
+    except UnreadablePlanError:
+        known = Operation.registry.get(row.operation)
+        if known is not None:
+            known.unreadable(connection, row.subject_id, now, dismissed=True)
+    else:
+        operation.released(connection, plan, undone=undone, now=now)
+
+
+def resume(connection: Connection, row: AnyRow, now: int, verb: str) -> None:
+    """Mark the objects of a job as in work again; ConflictError when its plan cannot be read."""
+    try:
+        operation, plan = plan_of(connection, row)
+    except UnreadablePlanError as why:
+        raise ConflictError(
+            f"Job {row.id} cannot be given {verb}: its stored plan cannot be read by this version of Hostler ({why}).",
+            f"Look at what its steps may have left, then dismiss it: hostler job dismiss {row.root_id}",
+        ) from why
+    operation.resumed(connection, plan, now)
+
+
+def told(job_id: str, why: str, touched: Sequence[str]) -> dict[str, Any]:
+    """The error of such a job. `touched` are the names of the steps whose effects may stand."""
+    return {
+        "code": CODE,
+        "message": f"The stored plan of this job cannot be read by this version of Hostler: {why}",
+        "remedy": f"Look at what its steps may have left, then dismiss it: hostler job dismiss {job_id}",
+        "next": Next.REPORT_BUG,
+        "left": [f"what this step may have done: {name}" for name in touched],
+    }

@@ -53,7 +53,7 @@ class Worker:
         self._border = border
         self._wake = asyncio.Event()
         self._running: set[asyncio.Task[None]] = set()
-        self._at_work: set[str] = set()
+        self._at_work: set[tuple[str, int]] = set()
         self._alone = False
         self._lost = asyncio.Event()
         self._loops: list[asyncio.Task[None]] = []
@@ -131,7 +131,7 @@ class Worker:
                 log.exception("no jobs could be claimed; trying again")
                 claimed = []
             for job in claimed:
-                self._at_work.add(job.job_id)
+                self._at_work.add((job.job_id, job.attempt))
                 attempt = asyncio.create_task(self._run(job), name=f"job {job.job_id}")
                 self._running.add(attempt)
                 attempt.add_done_callback(self._ended)
@@ -142,7 +142,9 @@ class Worker:
         room = self._at_once - len(self._running)
         if not room:
             return []
-        return await self._database.write(partial(self._take, room=room, at_work=frozenset(self._at_work)))
+        return await self._database.write(
+            partial(self._take, room=room, at_work=frozenset(job_id for job_id, _ in self._at_work))
+        )
 
     async def _woken(self) -> None:
         # Not wait_for: in Python 3.11 it swallows a cancellation that comes together with the result.
@@ -176,7 +178,7 @@ class Worker:
         except Exception:
             log.exception("job %s: attempt %d broke off; the job is taken up again", job.job_id, job.attempt)
             await asyncio.sleep(POLL_SECONDS)
-        self._at_work.discard(job.job_id)
+        self._at_work.discard((job.job_id, job.attempt))
 
     def _ended(self, attempt: asyncio.Task[None]) -> None:
         self._running.discard(attempt)

@@ -32,11 +32,22 @@ class Step(Struct, frozen=True, kw_only=True):
     ended_at: str | None = None
 
 
+class Part(Struct, frozen=True, kw_only=True):
+    """A job that is a part of another one."""
+
+    id: str
+    title: str = ""
+    state: str = "queued"
+    percent: int = 0
+    resolution: str | None = None
+
+
 class DryRun(Struct, frozen=True, kw_only=True):
     """What a call would do; nothing was changed."""
 
     title: str
     steps: tuple[str, ...] = ()
+    children: tuple[str, ...] = ()
     locks: dict[str, tuple[str, ...]] = {}
     changes: tuple[dict[str, Any], ...] = ()
     plan: Any = None
@@ -62,6 +73,8 @@ class Job(Struct, frozen=True, kw_only=True, eq=False):
     source: str = ""
     reason: str = ""
     steps: tuple[Step, ...] = ()
+    children: tuple[Part, ...] = ()
+    parent_id: str | None = None
     changes: tuple[dict[str, Any], ...] = ()
     error: dict[str, Any] | None = None
     info: Any = None
@@ -199,7 +212,7 @@ class Jobs:
 
 
 def _visible(job: Job) -> list[Any]:
-    return [job.state, job.percent, job.attempt, job.resolution, job.cancel_requested, job.steps]
+    return [job.state, job.percent, job.attempt, job.resolution, job.cancel_requested, job.steps, job.children]
 
 
 def _moments(transport: Transport, job_id: str, deadline: float | None) -> Iterator[None]:

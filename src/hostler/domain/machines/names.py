@@ -2,9 +2,13 @@
 
 import re
 import unicodedata
+from collections.abc import Collection
+from itertools import count as numbers
+from itertools import islice
 
 from msgspec import Struct
 
+_COUNTER = re.compile(r"#+")
 _NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -32,3 +36,22 @@ class NameRules(Struct, frozen=True, kw_only=True):
         if size > self.max_bytes:
             return f"it has {size} bytes in UTF-8; the hypervisor takes {self.max_bytes}"
         return None
+
+
+def numbered(pattern: str, count: int, taken: Collection[str]) -> list[str]:
+    """The first `count` names of the pattern that are not taken, whatever their case.
+
+    The last run of `#` becomes a number from 1, as wide as the run; without one, `-` and a number are added. Raises
+    ValueError when the run is too narrow for that many.
+    """
+    runs = list(_COUNTER.finditer(pattern))
+    width = len(runs[-1].group()) if runs else 0
+    before = pattern[: runs[-1].start()] if runs else f"{pattern}-"
+    after = pattern[runs[-1].end() :] if runs else ""
+    used = {name.casefold() for name in taken}
+    all_numbers = range(1, 10**width) if width else numbers(1)
+    free = (f"{before}{number:0{width}}{after}" for number in all_numbers)
+    names = list(islice((name for name in free if name.casefold() not in used), count))
+    if len(names) < count:
+        raise ValueError(f"the pattern {pattern!r} has {len(names)} names left, and {count} are wanted")
+    return names

@@ -52,6 +52,50 @@ class Vms(Noun):
         }
         return self.call("create", None, arguments, dry_run=dry_run, reason=reason)
 
+    def create_many(
+        self,
+        *,
+        name: str,
+        template: str,
+        count: int,
+        host: str | UnsetType | None = UNSET,
+        description: str | UnsetType = UNSET,
+        cpu_count: int | UnsetType | None = UNSET,
+        memory_mib: int | UnsetType | None = UNSET,
+        clone: Literal["linked", "full"] | UnsetType = UNSET,
+        start: bool | UnsetType = UNSET,
+        wait_for_guest: bool | UnsetType = UNSET,
+        guest_timeout_seconds: int | UnsetType = UNSET,
+        dry_run: bool = False,
+        reason: str = "",
+    ) -> Job:
+        """Create several virtual machines from a template, named by a pattern as web-##: one job, with one job for
+        each.
+
+        Intelligent Placement chooses for each what suits it beside the others. Restart runs only those that failed
+        again; undo takes all of them back.
+
+        description: Default: "".
+        clone: Default: "linked".
+        start: Default: True.
+        wait_for_guest: Default: False.
+        guest_timeout_seconds: Default: 600.
+        """
+        arguments = {
+            "name": name,
+            "template": template,
+            "host": host,
+            "description": description,
+            "cpu_count": cpu_count,
+            "memory_mib": memory_mib,
+            "clone": clone,
+            "start": start,
+            "wait_for_guest": wait_for_guest,
+            "guest_timeout_seconds": guest_timeout_seconds,
+            "count": count,
+        }
+        return self.call("create-many", None, arguments, dry_run=dry_run, reason=reason)
+
     def delete(self, vm: str, *, dry_run: bool = False, reason: str = "") -> Job:
         """Delete a stopped VM and its files, or take a missing one off the list. Nothing brings them back."""
         return self.call("delete", vm, {}, dry_run=dry_run, reason=reason)

@@ -29,6 +29,14 @@ def _steps(connection: Connection, ids: Sequence[str]) -> Mapping[str, list[dict
     return found
 
 
+def _children(connection: Connection, ids: Sequence[str]) -> Mapping[str, list[dict[str, Any]]]:
+    found: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    shown = (job.c.parent_id, job.c.id, job.c.title, job.c.state, job.c.percent, job.c.resolution)
+    for row in connection.execute(select(*shown).where(job.c.parent_id.in_(ids)).order_by(job.c.seq)):
+        found[row.parent_id].append({name: row[n] for n, name in enumerate(row._fields) if name != "parent_id"})
+    return found
+
+
 def _text(name: str, about: str, *, nullable: bool = False, listed: bool = True) -> Column:
     return Column(
         name=name, expression=job.c[name], type=ColumnType.TEXT, about=about, nullable=nullable, listed=listed
@@ -101,7 +109,10 @@ JOBS = Listing(
         _text("root_id", "Topmost job that this is a part of", listed=False),
         _text("token_id", "API token that asked", nullable=True, listed=False),
     ),
-    attachments=(Attachment(name="steps", about="Its steps, with state, percentage and times", load=_steps),),
+    attachments=(
+        Attachment(name="steps", about="Its steps, with state, percentage and times", load=_steps),
+        Attachment(name="children", about="The jobs that are parts of it, with state and percentage", load=_children),
+    ),
 )
 
 AUDIT = Listing(

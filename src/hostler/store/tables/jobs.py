@@ -1,6 +1,6 @@
 """Jobs, their steps, what they hold, the audit trail and the events that others follow."""
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, Text
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, Text, false
 
 from hostler.store.tables.base import Json, id_column, metadata, time_column
 
@@ -17,6 +17,7 @@ job = Table(
     Column("round", Integer, nullable=False, default=0),
     Column("undoing", Boolean, nullable=False, default=False),
     Column("cancel_requested", Boolean, nullable=False, default=False),
+    Column("waits", Boolean, nullable=False, default=False, server_default=false()),
     Column("resolution", String(16)),
     Column("replica", String(36)),
     Column("limit_key", String(64)),
@@ -42,6 +43,7 @@ job = Table(
     time_column("ended_at"),
     sqlite_autoincrement=True,
 )
+"""A job that `waits` is claimed by nobody: a parent until its children have ended, a child until it is called."""
 Index("ix_job_state_seq", job.c.state, job.c.seq)
 Index("ix_job_subject_id_seq", job.c.subject_id, job.c.seq)
 Index("ix_job_parent_id", job.c.parent_id)
