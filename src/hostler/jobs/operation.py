@@ -108,6 +108,8 @@ class Operation(Generic[ParamsT, PlanT]):
     version: ClassVar[int] = 1
     makes_new: ClassVar[bool] = False
     """True when it makes the object it is about: it then has no subject in its address."""
+    why_no_changes: ClassVar[str] = ""
+    """Why its jobs name no property that they change; every other operation's jobs name at least one."""
     Params: type[ParamsT]
     Plan: type[PlanT]
     steps: Sequence[AnyStep[PlanT]]

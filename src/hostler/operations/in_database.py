@@ -5,7 +5,7 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import Connection, delete, insert
 
-from hostler.jobs.operation import Acceptance, Operation, ParamsT, Prepared, Subject
+from hostler.jobs.operation import Acceptance, Change, Operation, ParamsT, Prepared, Subject
 from hostler.jobs.step import RecordStep, Result, StepContext
 from hostler.operations.naming import name_lock, refuse_taken
 from hostler.store.database import AnyRow
@@ -52,6 +52,7 @@ def planned_row(at: Acceptance, noun: str, name: str, **values: Any) -> Prepared
         subject=Subject(kind=noun, id=identity, name=name),
         title=f"Create {NOUNS[noun].title} {name}",
         exclusive=[f"{noun}/{identity}", name_lock(noun, name)],
+        changes=[Change(object=f"{noun}/{identity}", property="exists", old=False, new=True)],
     )
 
 
@@ -70,6 +71,7 @@ class DeleteRow(Operation[ParamsT, Row], abstract=True):
             subject=Subject(kind=self.noun, id=subject.id, name=subject.name),
             title=f"Delete {NOUNS[self.noun].title} {subject.name}",
             exclusive=[f"{self.noun}/{subject.id}"],
+            changes=[Change(object=f"{self.noun}/{subject.id}", property="exists", old=True, new=False)],
         )
 
     def refuse_used(self, at: Acceptance, subject: AnyRow) -> None:

@@ -7,10 +7,10 @@ from msgspec import Struct
 from sqlalchemy import Connection, select
 
 from hostler.domain.machines.facts import VmFacts
-from hostler.domain.machines.states import VmAction, VmState, why_not
+from hostler.domain.machines.states import BECOMES, VmAction, VmState, why_not
 from hostler.jobs import locks
 from hostler.jobs.errors import ConflictError
-from hostler.jobs.operation import Acceptance, Operation, Params, ParamsT, Prepared, Subject
+from hostler.jobs.operation import Acceptance, Change, Operation, Params, ParamsT, Prepared, Subject
 from hostler.jobs.step import Result, StepContext
 from hostler.providers.contract import PowerChange, Provider
 from hostler.store.database import AnyRow
@@ -89,6 +89,12 @@ class PowerOperation(VmOperation[ParamsT, VmPlanT], abstract=True):
         """The plan, from where the VM is and what was asked."""
         raise TypeError(f"{self.name()} does not say how it is planned")
 
+    def _change(self, subject: AnyRow) -> Change:
+        state = BECOMES.get(self.action)
+        if state is None:
+            return Change(object=f"vm/{subject.id}", property=self.action.value, old=False, new=True)
+        return Change(object=f"vm/{subject.id}", property="state", old=subject.state, new=state.value)
+
     def prepare(self, at: Acceptance, subject: AnyRow | None, params: ParamsT) -> Prepared[VmPlanT]:
         if subject is None:
             raise TypeError("a VM's power is changed by its id")
@@ -101,6 +107,7 @@ class PowerOperation(VmOperation[ParamsT, VmPlanT], abstract=True):
             exclusive=[f"vm/{located.vm_id}"],
             shared=[f"host/{located.host_id}"],
             limit_key=f"host/{located.host_id}",
+            changes=[self._change(subject)],
         )
 
 

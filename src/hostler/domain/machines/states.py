@@ -70,6 +70,16 @@ ALLOWED: Mapping[VmAction, frozenset[VmState]] = {
     VmAction.DELETE: _STOPPED | FAILED | {VmState.MISSING},
 }
 
+BECOMES: Mapping[VmAction, VmState] = {
+    VmAction.START: VmState.RUNNING,
+    VmAction.SHUT_DOWN: VmState.POWER_OFF,
+    VmAction.POWER_OFF: VmState.POWER_OFF,
+    VmAction.PAUSE: VmState.PAUSED,
+    VmAction.RESUME: VmState.RUNNING,
+    VmAction.SAVE: VmState.SAVED,
+}
+"""The state that an action on a VM's power is for; a reset ends in the state in which it began."""
+
 
 def why_not(action: VmAction, state: VmState) -> str | None:
     """Why `state` does not allow `action` and what would; None when it does."""

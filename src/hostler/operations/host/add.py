@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete, insert, select
 
 from hostler.domain.fabric.facts import HostFacts, HostState
 from hostler.jobs.errors import ConflictError, InvalidError
-from hostler.jobs.operation import Acceptance, Operation, Params, Prepared, Subject
+from hostler.jobs.operation import Acceptance, Change, Operation, Params, Prepared, Subject
 from hostler.jobs.step import Result, Step, StepContext
 from hostler.operations.naming import Name, name_lock, refuse_taken
 from hostler.store.database import AnyRow
@@ -97,6 +97,7 @@ class AddHost(Operation[AddHostParams, AddHostPlan]):
             subject=Subject(kind="host", id=host_id, name=params.name),
             title=f"Add host {params.name}",
             exclusive=[f"host/{host_id}", name_lock("host", params.name)],
+            changes=[Change(object=f"host/{host_id}", property="managed", old=False, new=True)],
         )
 
     def accepted(self, connection: Connection, plan: AddHostPlan, job_id: str, now: int) -> None:

@@ -51,6 +51,7 @@ class RefreshHost(Operation[RefreshHostParams, RefreshHostPlan]):
 
     privilege = "View"
     cmdlet = "Read-SCVMHost"
+    why_no_changes = "it reads what is, and changes nothing"
     Params = RefreshHostParams
     Plan = RefreshHostPlan
     steps = (

@@ -37,6 +37,7 @@ class CreateManyVms(Operation[CreateManyVmsParams, CreateManyVmsPlan]):
     privilege = "Create"
     cmdlet = "New-SCVirtualMachine"
     makes_new = True
+    why_no_changes = "each of its jobs names its own"
     Params = CreateManyVmsParams
     Plan = CreateManyVmsPlan
     steps = (ChildrenStep(name="create", title="Create each virtual machine"),)
