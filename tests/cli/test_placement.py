@@ -62,3 +62,11 @@ def test_a_file_that_is_no_fleet_is_a_usage_error(tmp_path: Path) -> None:
     code, _, err = rate("--fleet", str(tmp_path / "bad.json"))
     assert code == 2
     assert "hostler fleet export" in err
+
+
+def test_no_host_that_fits_is_an_exit_code_and_names_what_would_help(fleet: Path) -> None:
+    code, out, _ = rate("--fleet", str(fleet), "--memory-mib=70000", "--cpu-count=1", "--disk-mib=1000")
+    assert code == 3
+    assert "No host fits." in out
+    (told,) = (line for line in out.splitlines() if "then roomy fits" in line)
+    assert "1 more hosts" in told

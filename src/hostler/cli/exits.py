@@ -22,7 +22,7 @@ MEANINGS = {
     Exit.OK: "done",
     Exit.FAILED: "the job failed or was cancelled, or the service failed at the request",
     Exit.USAGE: "the command was not understood",
-    Exit.REFUSED: "the service refused the call, or another job is in the way",
+    Exit.REFUSED: "the service refused the call, another job is in the way, or no host fits",
     Exit.NOT_FOUND: "there is no such object",
     Exit.FORBIDDEN: "not signed in, or without the privilege",
     Exit.NOT_REACHABLE: "the service did not answer",

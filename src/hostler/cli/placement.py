@@ -7,11 +7,12 @@ from cyclopts import App, Parameter
 
 from hostler.cli import output as shown
 from hostler.cli import ratings, reads
-from hostler.cli.exits import UsageError
+from hostler.cli.exits import Exit, UsageError
 from hostler.cli.session import Session
 
 if TYPE_CHECKING:
     from hostler.domain.placement.model import Ranking, Request
+    from hostler.domain.placement.what_if import Remedy
 
 
 def placement_app(session: Session) -> App:
@@ -35,14 +36,15 @@ def placement_app(session: Session) -> App:
         """
         own = {"vcpus": cpu_count, "memory_mib": memory_mib, "disk_mib": disk_mib}
         changes = {name: value for name, value in own.items() if value is not None}
+        helpful: tuple[Remedy, ...] = ()
         if fleet is not None:
-            ranking = _offline(fleet, _needs(session, template, changes))
+            ranking, helpful = _offline(fleet, _needs(session, template, changes))
         elif template is None:
             raise UsageError("hostler placement rate needs --template, or --fleet for a fleet in a file.")
         else:
             ranking = _asked(session, template, changes)
-        ratings.show(session, ranking, output, limit)
-        return 0
+        ratings.show(session, ranking, output, limit, helpful)
+        return Exit.REFUSED if ranking.suggested is None else Exit.OK
 
     return app
 
@@ -72,11 +74,15 @@ def _asked(session: Session, template: str, changes: dict[str, int]) -> "Ranking
     return msgspec.convert(session.client.rate_placement({"template": template, **changes}), Ranking)
 
 
-def _offline(path: Path, needs: "Request") -> "Ranking":
+def _offline(path: Path, needs: "Request") -> tuple["Ranking", tuple["Remedy", ...]]:
+    """The ranking, and the single changes after which a host that does not fit would."""
     from hostler.domain.placement.fleet import decode
     from hostler.domain.placement.rank import rank
+    from hostler.domain.placement.what_if import remedies
 
-    return rank(decode(path.read_bytes()).snapshot(), needs)
+    snapshot = decode(path.read_bytes()).snapshot()
+    ranking = rank(snapshot, needs)
+    return ranking, remedies(snapshot, ranking)
 
 
 def _needs(session: Session, template: str | None, changes: dict[str, int]) -> "Request":

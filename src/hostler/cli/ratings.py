@@ -11,16 +11,21 @@ from hostler.cli.session import Output, Session
 
 if TYPE_CHECKING:
     from hostler.domain.placement.model import Ranking, Rating, Term
+    from hostler.domain.placement.what_if import Remedy
 
 _BAR = 8
 _STYLES = ("cyan", "green", "blue", "magenta")
 
 
-def show(session: Session, ranking: "Ranking", output: Output, limit: int) -> None:
-    """The best `limit` hosts (0: all)."""
+def show(session: Session, ranking: "Ranking", output: Output, limit: int, helpful: tuple["Remedy", ...] = ()) -> None:
+    """The best `limit` hosts (0: all); and when none fits, which single changes would make one fit."""
     ratings = ranking.ratings[:limit] if limit else ranking.ratings
     if output == "table":
         _table(session, ranking, ratings)
+        for remedy in helpful if ranking.suggested is None else ():
+            more = f", and {remedy.hosts - 1} more hosts" if remedy.hosts > 1 else ""
+            told = f"{remedy.what_would_help}: then {remedy.host_name} fits{more}"
+            session.out.print(shown.visible(told), soft_wrap=True)
     else:
         shown.document(session, [_document(rating) for rating in ratings], output)
 

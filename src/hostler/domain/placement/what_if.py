@@ -38,12 +38,6 @@ def remedies(snapshot: Snapshot, ranking: Ranking) -> tuple[Remedy, ...]:
     return tuple(sorted(found, key=lambda remedy: (-remedy.hosts, remedy.code)))
 
 
-def nearest(ranking: Ranking, limit: int = 3) -> tuple[Rating, ...]:
-    """The hosts that do not fit but lack the least, for when nothing fits."""
-    unfit = (rating for rating in ranking.ratings if rating.zero_reasons)
-    return tuple(sorted(unfit, key=lambda rating: len(rating.zero_reasons))[:limit])
-
-
 def _remedy(code: str, near: list[tuple[Rating, Candidate]], request: Request) -> Remedy:
     rating, candidate = _roomiest(code, near)
     return Remedy(

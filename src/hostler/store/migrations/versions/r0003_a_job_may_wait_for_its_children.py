@@ -12,5 +12,5 @@ def upgrade() -> None:
 
 
 def _job() -> None:
-    with op.batch_alter_table("job", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("waits", sa.Boolean(), server_default=sa.text("0"), nullable=False))
+    # Not in a batch, which makes the table anew on SQLite and loses its AUTOINCREMENT: numbers would be given twice.
+    op.add_column("job", sa.Column("waits", sa.Boolean(), server_default=sa.text("0"), nullable=False))
