@@ -17,7 +17,6 @@ job = Table(
     Column("round", Integer, nullable=False, default=0),
     Column("undoing", Boolean, nullable=False, default=False),
     Column("cancel_requested", Boolean, nullable=False, default=False),
-    Column("waits", Boolean, nullable=False, default=False, server_default=false()),
     Column("resolution", String(16)),
     Column("replica", String(36)),
     Column("limit_key", String(64)),
@@ -41,6 +40,7 @@ job = Table(
     time_column("created_at", nullable=False),
     time_column("started_at"),
     time_column("ended_at"),
+    Column("waits", Boolean, nullable=False, default=False, server_default=false()),
     sqlite_autoincrement=True,
 )
 """A job that `waits` is claimed by nobody: a parent until its children have ended, a child until it is called."""
