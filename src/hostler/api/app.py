@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI, Response
 
-from hostler.api import events, jobs, lists, openapi, operations, page, placement, problems, sign_in
+from hostler.api import averages, events, jobs, lists, openapi, operations, page, placement, problems, sign_in
 from hostler.api.feed import Feed
 from hostler.api.guard import Doorkeeper, Guard
 from hostler.api.jobs import Renderer
@@ -61,12 +61,15 @@ def build(
     router = APIRouter(prefix=PREFIX)
     sign_in.mount(router, database, clock, cookies, doorkeeper)
     lists.mount(router, database)
+    averages.mount(router, database)
     jobs.mount(router, engine, database, scripts)
     operations.mount(router, engine, database, scripts)
     placement.mount(router, database)
     events.mount(router, feed, database, doorkeeper, cookies.session)
     app.include_router(router)
-    openapi.install(app, {**sign_in.SCHEMAS, **placement.SCHEMAS, "DryRun": operations.DRY_RUN_SCHEMA})
+    openapi.install(
+        app, {**sign_in.SCHEMAS, **placement.SCHEMAS, **averages.SCHEMAS, "DryRun": operations.DRY_RUN_SCHEMA}
+    )
 
     @app.get("/healthz", include_in_schema=False)
     async def healthz() -> Response:

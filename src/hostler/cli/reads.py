@@ -1,6 +1,6 @@
 """`list` and `show`, which every noun has."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
@@ -16,6 +16,18 @@ Sort = Annotated[str | None, Parameter(allow_leading_hyphen=True, help="A column
 Columns = Annotated[str | None, Parameter(help="Columns to show, separated by commas.")]
 Limit = Annotated[int | None, Parameter(help="At most so many.")]
 As = Annotated[Output, Parameter(name=["--output", "-o"], help="How the result is shown.")]
+
+
+_MEASURED = ("hosts", "vms")
+_MEASURES = (
+    "at",
+    "cpu_percent",
+    "memory_used_mib",
+    "disk_iops",
+    "disk_bytes_per_second",
+    "net_bytes_per_second",
+    "covered_seconds",
+)
 
 
 def add(app: App, plural: str, title: str, session: Session) -> None:
@@ -45,4 +57,24 @@ def add(app: App, plural: str, title: str, session: Session) -> None:
         output: As = "table",
     ) -> int:
         shown.document(session, getattr(session.client, python_name(plural)).get(reference), output)
+        return 0
+
+    if plural in _MEASURED:
+        _add_averages(app, plural, title, session)
+
+
+def _add_averages(app: App, plural: str, title: str, session: Session) -> None:
+    @app.command(name="averages", help=f"Show what a {title} used, as averages over time, oldest first.")
+    def _averages(
+        reference: Annotated[str, Parameter(allow_leading_hyphen=True, help="Its id, exact name, or id:name.")],
+        /,
+        *,
+        span: Annotated[
+            Literal["minute", "ten_minutes", "six_hours"],
+            Parameter(help="What each average is of: minutes of the last 2 hours, of the last 2 days, of 90 days."),
+        ] = "minute",
+        output: As = "table",
+    ) -> int:
+        found = getattr(session.client, python_name(plural)).averages(reference, span)
+        shown.records(session, found, output, _MEASURES)
         return 0

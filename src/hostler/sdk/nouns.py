@@ -1,7 +1,7 @@
 """What every noun of the SDK can do: list, get, and call an operation."""
 
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, ClassVar
 
 import msgspec
@@ -44,6 +44,12 @@ class Noun:
         if asked.id is not None and asked.name is not None and record.get("name") != asked.name:
             raise self._unknown(f"The {self.title} {asked.id} is called {record.get('name')!r}, not {asked.name!r}.")
         return record
+
+    def averages(self, reference: str, span: str = "minute") -> Sequence[Record]:
+        """What a host or VM used, oldest first; `span`: minute (2 hours back), ten_minutes (2 days), six_hours (90)."""
+        path = f"/{self.plural}/{encoded(self._addressable(reference))}/averages"
+        items: Sequence[Record] = self._transport.get(path, {"span": span})["items"]
+        return items
 
     def call(
         self, verb: str, subject: str | None, arguments: dict[str, Any], *, dry_run: bool = False, reason: str = ""
