@@ -35,6 +35,8 @@ class Request:
     arguments: dict[str, Any]
     caller: Caller
     parent_id: str | None = None
+    survey: Any = None
+    """What the operation saw outside the database before; no part of the call."""
 
     def child(self, call: ChildCall) -> "Request":
         """The call of a part of this one, by the same caller."""
@@ -70,8 +72,8 @@ class SameKeyOtherCallError(NotAcceptedError):
     code = "key_reused"
 
 
-def plan(connection: Connection, request: Request, now: int) -> Planned:
-    """All of acceptance but the writing: this is also the dry run."""
+def understood(request: Request) -> tuple[Operation[Any, Any], Params]:
+    """The operation and its parameters, of a caller who may ask for it."""
     refuse_unstorable(request)
     operation = Operation.registry[request.operation]
     if not request.caller.rights.allow(operation.privilege):
@@ -79,8 +81,13 @@ def plan(connection: Connection, request: Request, now: int) -> Planned:
             f"{request.caller.user_name} may not {operation.name()}: it needs the privilege {operation.privilege}.",
             "An administrator can add it to a role of yours, or to the token you use.",
         )
-    at = Acceptance(connection, request.caller, now)
-    params = _parse(operation, request.arguments)
+    return operation, _parse(operation, request.arguments)
+
+
+def plan(connection: Connection, request: Request, now: int) -> Planned:
+    """All of acceptance but the writing: this is also the dry run."""
+    operation, params = understood(request)
+    at = Acceptance(connection, request.caller, now, request.survey)
     try:
         subject = None if request.subject is None else at.find(operation.noun, request.subject)
         call = _call(operation, subject, params, at)

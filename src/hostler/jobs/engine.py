@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection
@@ -45,7 +45,8 @@ class Engine:
         """Make the job durable; its id. It runs from then on, whatever becomes of this process."""
         now = self._clock()
         try:
-            job_id = await self._database.write(lambda connection: acceptance.accept(connection, request, now))
+            surveyed = await self._surveyed(request)
+            job_id = await self._database.write(lambda connection: acceptance.accept(connection, surveyed, now))
         except NotAcceptedError as refusal:
             await self._note_refusal(request.caller, request.operation, request.subject or "", refusal)
             raise
@@ -55,6 +56,7 @@ class Engine:
     async def dry_run(self, request: Request) -> DryRun:
         """All the checks of acceptance and what it would fix, with nothing written."""
         now = self._clock()
+        request = await self._surveyed(request)
 
         def unit(connection: Connection) -> DryRun:
             planned = acceptance.plan(connection, request, now)
@@ -76,6 +78,11 @@ class Engine:
             )
 
         return await self._database.read(unit)
+
+    async def _surveyed(self, request: Request) -> Request:
+        operation, params = acceptance.understood(request)
+        seen = await operation.survey(self._database.read, params)
+        return request if seen is None else replace(request, survey=seen)
 
     async def cancel(self, job_id: str, caller: Caller) -> None:
         await self._decide(decisions.cancel, job_id, caller, "job.cancel")

@@ -2,7 +2,7 @@
 
 import secrets
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -24,6 +24,10 @@ class Params(BaseModel):
     """Parameters of an operation: unknown ones are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Read = Callable[[Callable[[Connection], Any]], Awaitable[Any]]
+"""Reads the database in a transaction of its own."""
 
 
 class Change(Struct, frozen=True, kw_only=True):
@@ -82,6 +86,7 @@ class Acceptance:
     connection: Connection
     caller: Caller
     now: int
+    survey: Any = None
 
     def find(self, noun: str, reference: str) -> AnyRow:
         """The object that a reference names; UnknownObjectError or AmbiguousError with the ids otherwise."""
@@ -142,6 +147,12 @@ class Operation(Generic[ParamsT, PlanT]):
 
     def read_plan(self, document: Any) -> PlanT:
         return msgspec.convert(document, self.Plan)
+
+    async def survey(self, read: Read, params: ParamsT) -> Any:
+        """Look at what lies outside the database and may take its time: before the accepting transaction, never in it.
+
+        `prepare` finds it in `at.survey`. A NotAcceptedError refuses the call.
+        """
 
     def prepare(self, at: Acceptance, subject: AnyRow | None, params: ParamsT) -> Prepared[PlanT]:
         """Check the prerequisites and decide everything: reads only, may run any number of times."""

@@ -3,16 +3,19 @@
 from pathlib import Path
 from typing import Annotated
 
+from msgspec import Struct
 from pydantic import Field
 
 from hostler.domain.references import RefersTo
-from hostler.jobs.errors import InvalidError
-from hostler.jobs.operation import Acceptance, Operation, Params, Prepared
+from hostler.jobs.errors import ConflictError, InvalidError
+from hostler.jobs.operation import Acceptance, Operation, Params, Prepared, Read
 from hostler.operations.in_database import CREATE, Row, planned_row
 from hostler.operations.naming import Name
-from hostler.providers.errors import ProviderError
-from hostler.providers.images import inspect
+from hostler.providers.errors import HostNotResponding, ProviderError
+from hostler.providers.images import Image, inspect
+from hostler.providers.outside import look
 from hostler.store.database import AnyRow
+from hostler.store.queries.nouns import BadReferenceError, resolve
 
 
 class CreateLibraryObjectParams(Params):
@@ -32,13 +35,22 @@ class CreateLibraryObject(Operation[CreateLibraryObjectParams, Row]):
     Plan = Row
     steps = CREATE
 
-    def prepare(self, at: Acceptance, subject: AnyRow | None, params: CreateLibraryObjectParams) -> Prepared[Row]:
-        share = at.find("library-share", params.share)
-        path = _inside(Path(share.path), params.file)
+    async def survey(self, read: Read, params: CreateLibraryObjectParams) -> "_Seen | None":
         try:
-            image = inspect(path)
+            share = await read(lambda connection: resolve(connection, "library-share", params.share))
+        except BadReferenceError:
+            return None  # `prepare` refuses it
+        try:
+            return await look(share.path, lambda: _look_into(Path(share.path), params.file))
+        except HostNotResponding as silent:
+            raise ConflictError(silent.message, silent.remedy) from silent
         except ProviderError as refused:
             raise InvalidError(refused.message, refused.remedy) from refused
+
+    def prepare(self, at: Acceptance, subject: AnyRow | None, params: CreateLibraryObjectParams) -> Prepared[Row]:
+        share = at.find("library-share", params.share)
+        seen: _Seen = at.survey
+        path, image = seen.path, seen.image
         prepared = planned_row(
             at,
             self.noun,
@@ -52,6 +64,18 @@ class CreateLibraryObject(Operation[CreateLibraryObjectParams, Row]):
             operating_system=params.operating_system,
         )
         return prepared.sharing(f"library-share/{share.id}")
+
+
+class _Seen(Struct, frozen=True):
+    """What the header of the file says."""
+
+    path: Path
+    image: Image
+
+
+def _look_into(share: Path, file: str) -> _Seen:
+    path = _inside(share, file)
+    return _Seen(path, inspect(path))
 
 
 def _inside(share: Path, file: str) -> Path:
