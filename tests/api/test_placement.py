@@ -7,11 +7,15 @@ import httpx2
 import msgspec
 import pytest
 from sqlalchemy import insert
+from tests.every.stage import HOST, VM_PATH, new_host
 
 from hostler.domain.fabric.facts import Acceleration, HostFacts, HostState, Volume
+from hostler.domain.machines.spec import VmSpec
+from hostler.domain.machines.states import VmState
 from hostler.domain.placement.fleet import decode
 from hostler.domain.placement.model import Ranking
 from hostler.domain.placement.rank import rank
+from hostler.providers.simulated.connect import SideDoor, SimulatedProcess
 from hostler.store.tables import host
 
 GIB = 1 << 30
@@ -85,3 +89,47 @@ async def test_bad_questions_are_refused(client: httpx2.AsyncClient, body: dict[
     answer = await client.post("/api/v1/placement/rate", json=body)
     assert answer.status_code == status, answer.text
     assert answer.json()["detail"]
+
+
+async def test_a_strength_changes_what_a_criterion_counts(client: httpx2.AsyncClient, hosts: list[str]) -> None:
+    wanted = {"vcpus": 8}
+    usual = (await client.post("/api/v1/placement/rate", json=wanted)).json()["ratings"]
+    assert [rating["stars"] > 0 for rating in usual] == [True, False]
+    eased = await client.post("/api/v1/placement/rate", json=wanted | {"strengths": {"processors": "should_meet"}})
+    assert all(rating["stars"] > 0 for rating in eased.json()["ratings"])
+    for bad in ({"memory": "off"}, {"nothing": "off"}):
+        refused = await client.post("/api/v1/placement/rate", json={"strengths": bad})
+        assert (refused.status_code, refused.json()["code"]) == (422, "invalid")
+
+
+async def test_a_host_that_is_rated_alone_and_does_not_answer_is_rated_by_its_last_facts(
+    client: httpx2.AsyncClient, hosts: list[str]
+) -> None:
+    answer = (await client.post("/api/v1/placement/rate", json={"host": hosts[1]})).json()
+    assert [rating["host_id"] for rating in answer["ratings"]] == [hosts[1]]
+    assert answer["live"]["host_id"] == hosts[1]
+    assert answer["live"]["read_at"] is None
+    assert answer["live"]["problem"]
+    unknown = await client.post("/api/v1/placement/rate", json={"host": "nobody"})
+    assert unknown.status_code == 404
+
+
+async def test_a_host_that_is_rated_alone_is_read_now(
+    client: httpx2.AsyncClient, ended: Any, simulated_process: SimulatedProcess
+) -> None:
+    door = SideDoor(simulated_process.socket_path)
+    try:
+        new_host(door)
+        added = {"name": HOST, "provider": "simulated", "address": f"{simulated_process.socket_path}#{HOST}"}
+        job = await client.post("/api/v1/hosts", json=added | {"vm_path": VM_PATH})
+        assert (await ended(job.json()["id"]))["state"] == "completed"
+        spec = VmSpec(vm_id=str(uuid.uuid4()), name="stranger", cpu_count=2, memory_mib=1024)
+        door.vm_appears(HOST, spec, VmState.RUNNING)
+        answer = (await client.post("/api/v1/placement/rate", json={"host": HOST})).json()
+    finally:
+        door.close()
+    assert answer["live"]["read_at"]
+    assert answer["live"]["problem"] is None
+    assert answer["ratings"][0]["stars"] > 0
+    seen = (await client.get("/api/v1/vms")).json()["items"]
+    assert [vm["name"] for vm in seen] == ["stranger"]

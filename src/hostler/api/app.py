@@ -64,7 +64,7 @@ def build(
     averages.mount(router, database)
     jobs.mount(router, engine, database, scripts)
     operations.mount(router, engine, database, scripts)
-    placement.mount(router, database)
+    placement.mount(router, database, engine.services, clock)
     events.mount(router, feed, database, doorkeeper, cookies.session)
     app.include_router(router)
     openapi.install(

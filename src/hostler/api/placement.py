@@ -1,5 +1,6 @@
 """Intelligent Placement asked without creating anything, and the fleet as a file for asking offline."""
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import msgspec
@@ -7,15 +8,17 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, select
 
+from hostler.api.live_check import read_live
 from hostler.api.openapi import answers, ref
 from hostler.api.problems import Problem
 from hostler.api.wire import json_response
 from hostler.domain.library.profiles import Hardware
 from hostler.domain.machines.spec import CloneKind
 from hostler.domain.placement.fleet import encode
-from hostler.domain.placement.model import DiskNeed, Goal, PlacementError, Ranking, Request, Weights
+from hostler.domain.placement.model import DiskNeed, Goal, PlacementError, Policy, Ranking, Request, Strength, Weights
 from hostler.domain.placement.rank import rank
 from hostler.jobs.errors import AmbiguousError, UnknownObjectError
+from hostler.jobs.step import Services
 from hostler.operations.placing import needs_from
 from hostler.store.database import Database
 from hostler.store.queries import nouns
@@ -48,9 +51,16 @@ class RateRequest(BaseModel):
     memory_mib: Annotated[int | None, Field(ge=1, le=1 << 30)] = None
     disk_mib: Annotated[int | None, Field(ge=0, le=1 << 40)] = None
     clone: CloneKind = CloneKind.LINKED
+    host: Annotated[
+        str | None, Field(max_length=1000, description="Only this host, which is read now: id or exact name")
+    ] = None
     host_group: Annotated[str | None, Field(max_length=4096, description="Only hosts of this group")] = None
     goal: Goal = Goal.LOAD_BALANCING
     weights: RateWeights = RateWeights()
+    strengths: Annotated[
+        dict[str, Strength],
+        Field(max_length=50, description="Placement configuration: how much a criterion counts, by its code"),
+    ] = {}
 
 
 SCHEMAS: dict[str, Any] = {
@@ -79,6 +89,15 @@ SCHEMAS: dict[str, Any] = {
             "request": {"type": "object", "description": "What was asked for, whole"},
             "weights": {"type": "object"},
             "goal": {"type": "string"},
+            "live": {
+                "type": "object",
+                "description": "Of the host that was named: when it was read, or why it could not be",
+                "properties": {
+                    "host_id": {"type": "string"},
+                    "read_at": {"type": ["string", "null"], "format": "date-time"},
+                    "problem": {"type": ["string", "null"]},
+                },
+            },
         },
     },
     "PlacementReason": {
@@ -93,7 +112,7 @@ SCHEMAS: dict[str, Any] = {
 }
 
 
-def mount(router: APIRouter, database: Database) -> None:
+def mount(router: APIRouter, database: Database, services: Services, clock: Callable[[], int]) -> None:
     """Add the two routes. Both only read."""
 
     @router.post(
@@ -104,19 +123,27 @@ def mount(router: APIRouter, database: Database) -> None:
         responses=answers("The ranking", ref("Ranking")),
     )
     async def rate(body: RateRequest) -> Response:
-        def unit(connection: Connection) -> Ranking:
+        def unit(connection: Connection, host_id: str | None) -> Ranking:
             snapshot = fleet_snapshot(connection)
             if body.host_group is not None:
                 snapshot = snapshot.within(body.host_group)
-            weights = Weights(**body.weights.model_dump())
-            return rank(snapshot, _needs(connection, body), weights=weights, goal=body.goal)
+            if host_id is not None:
+                snapshot = snapshot.only(host_id)
+            weights, policy = Weights(**body.weights.model_dump()), Policy(strengths=body.strengths)
+            return rank(snapshot, _needs(connection, body), weights=weights, goal=body.goal, policy=policy)
 
         try:
-            return json_response(await database.read(unit))
+            if body.host is None:
+                return json_response(await database.read(lambda connection: unit(connection, None)))
+            named = body.host
+            host_id = await database.read(lambda connection: str(nouns.resolve(connection, "host", named).id))
+            live = await read_live(services, database, host_id, clock)
+            ranking = await database.read(lambda connection: unit(connection, host_id))
+            return json_response(msgspec.to_builtins(ranking) | {"live": msgspec.to_builtins(live)})
         except nouns.BadReferenceError as bad:
             if bad.ids:
                 raise AmbiguousError(str(bad), "Use an id.", ids=list(bad.ids)) from bad
-            raise UnknownObjectError(str(bad), "GET /api/v1/templates lists them.") from bad
+            raise UnknownObjectError(str(bad), "List the templates or the hosts.") from bad
         except PlacementError as bad:
             raise Problem(422, "invalid", f"{bad}.", "Correct the request.") from bad
 

@@ -23,6 +23,11 @@ def placement_app(session: Session) -> App:
         *,
         template: Annotated[str | None, Parameter(help="Rate for a VM of this template.")] = None,
         fleet: Annotated[Path | None, Parameter(help="Rate this exported fleet here, without the service.")] = None,
+        host: Annotated[str | None, Parameter(help="Rate only this host, which is read now.")] = None,
+        strength: Annotated[
+            list[str] | None,
+            Parameter(negative=(), help="criterion=must_meet, should_meet, favor or off; may be repeated."),
+        ] = None,
         cpu_count: Annotated[int | None, Parameter(help="Processors, in place of the template's.")] = None,
         memory_mib: Annotated[int | None, Parameter(help="Memory, in place of the template's.")] = None,
         disk_mib: Annotated[int | None, Parameter(help="Disk, in place of the template's.")] = None,
@@ -36,13 +41,17 @@ def placement_app(session: Session) -> App:
         """
         own = {"vcpus": cpu_count, "memory_mib": memory_mib, "disk_mib": disk_mib}
         changes = {name: value for name, value in own.items() if value is not None}
+        strengths = dict(_strength(text) for text in strength or ())
         helpful: tuple[Remedy, ...] = ()
         if fleet is not None:
-            ranking, helpful = _offline(fleet, _needs(session, template, changes))
+            if host is not None:
+                raise UsageError("--host is read by the service: it goes with --template, not with --fleet.")
+            ranking, helpful = _offline(fleet, _needs(session, template, changes), strengths)
         elif template is None:
             raise UsageError("hostler placement rate needs --template, or --fleet for a fleet in a file.")
         else:
-            ranking = _asked(session, template, changes)
+            more = {"host": host} if host is not None else {}
+            ranking = _asked(session, {"template": template, "strengths": strengths, **changes, **more})
         ratings.show(session, ranking, output, limit, helpful)
         return Exit.REFUSED if ranking.suggested is None else Exit.OK
 
@@ -66,22 +75,39 @@ def fleet_app(session: Session) -> App:
     return app
 
 
-def _asked(session: Session, template: str, changes: dict[str, int]) -> "Ranking":
+def _strength(text: str) -> tuple[str, str]:
+    code, mark, strength = text.partition("=")
+    if not mark:
+        raise UsageError(f"{text!r} is no strength: write criterion=must_meet, should_meet, favor or off.")
+    return code, strength
+
+
+def _asked(session: Session, request: dict[str, Any]) -> "Ranking":
     import msgspec
 
     from hostler.domain.placement.model import Ranking
 
-    return msgspec.convert(session.client.rate_placement({"template": template, **changes}), Ranking)
+    answer = session.client.rate_placement(request)
+    live = answer.get("live") or {}
+    if live.get("read_at"):
+        session.err.print(f"The host was read now ({live['read_at']}).")
+    elif live:
+        problem = shown.visible(str(live.get("problem")))
+        session.err.print(f"The host could not be read now, so this is of its last facts: {problem}", style="yellow")
+    return msgspec.convert(answer, Ranking)
 
 
-def _offline(path: Path, needs: "Request") -> tuple["Ranking", tuple["Remedy", ...]]:
+def _offline(path: Path, needs: "Request", strengths: dict[str, str]) -> tuple["Ranking", tuple["Remedy", ...]]:
     """The ranking, and the single changes after which a host that does not fit would."""
+    import msgspec
+
     from hostler.domain.placement.fleet import decode
+    from hostler.domain.placement.model import Policy
     from hostler.domain.placement.rank import rank
     from hostler.domain.placement.what_if import remedies
 
     snapshot = decode(path.read_bytes()).snapshot()
-    ranking = rank(snapshot, needs)
+    ranking = rank(snapshot, needs, policy=msgspec.convert({"strengths": strengths}, Policy))
     return ranking, remedies(snapshot, ranking)
 
 

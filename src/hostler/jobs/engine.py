@@ -13,6 +13,7 @@ from hostler.jobs import acceptance, decisions, locks, trail
 from hostler.jobs.acceptance import Request
 from hostler.jobs.errors import NotAcceptedError
 from hostler.jobs.operation import Change
+from hostler.jobs.step import Services
 from hostler.jobs.worker import Worker
 from hostler.store.database import Database
 
@@ -40,6 +41,11 @@ class Engine:
         self._database = database
         self._worker = worker
         self._clock = clock
+
+    @property
+    def services(self) -> Services:
+        """What steps use of the service: for reads that ask a hypervisor."""
+        return self._worker.services
 
     async def accept(self, request: Request) -> str:
         """Make the job durable; its id. It runs from then on, whatever becomes of this process."""

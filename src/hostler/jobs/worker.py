@@ -46,7 +46,7 @@ class Worker:
     ) -> None:
         self.id = str(uuid.uuid4())
         self._database = database
-        self._services = services
+        self.services = services
         self._at_once = at_once
         self._patience = patience_seconds
         self._clock = clock
@@ -171,7 +171,7 @@ class Worker:
 
     async def _run(self, job: Claimed) -> None:
         attempt = Attempt(
-            self._database, self._services, self._clock, job, patience_seconds=self._patience, border=self._border
+            self._database, self.services, self._clock, job, patience_seconds=self._patience, border=self._border
         )
         try:
             await attempt.run()

@@ -12,7 +12,6 @@ from hostler.domain.placement import filters
 from hostler.domain.placement.criterion import Filter
 from hostler.domain.placement.filters import FILTERS
 from hostler.domain.placement.model import (
-    RESERVES_ENFORCED,
     DiskNeed,
     HostSnapshot,
     PlacementError,
@@ -413,7 +412,7 @@ class TestPolicy:
         assert (len(rating.warnings), rating.preferences_missed) == (warnings, missed)
 
     def test_reserves_can_be_enforced(self, make_host: MakeHost) -> None:
-        assert rate(make_host, self.CPU, policy=RESERVES_ENFORCED).stars == 0
+        assert rate(make_host, self.CPU, policy=Policy(strengths={"cpu_reserve": Strength.MUST_MEET})).stars == 0
 
     @pytest.mark.parametrize(
         ("code", "said"), [("memory", "'memory', which always holds"), ("nonsense", "does not exist")]

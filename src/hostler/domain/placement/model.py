@@ -223,12 +223,6 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     strengths: dict[str, Strength] = {}
 
 
-RESERVES_ENFORCED = Policy(
-    strengths=dict.fromkeys(("cpu_reserve", "disk_io_reserve", "network_reserve"), Strength.MUST_MEET)
-)
-"""Crossing the reserve of CPU, disk operations or network gives zero stars, as memory and disk always do."""
-
-
 class Reason(msgspec.Struct, frozen=True, gc=False):
     """Why a host does not fit, or is not quite right, and what would change that."""
 

@@ -71,6 +71,10 @@ class Snapshot(msgspec.Struct, frozen=True):
         inside = (c for c in self.candidates if f"{c.host.group_path.rstrip('/')}/".startswith(group))
         return type(self)(tuple(inside))
 
+    def only(self, host_id: str) -> Self:
+        """One host; none when it was never read."""
+        return type(self)(tuple(c for c in self.candidates if c.host.id == host_id))
+
     def without(self, vm: VmLoad) -> Self:
         """The hosts as they will be once a running VM has left its own: so that migration rates it there too.
 
