@@ -18,15 +18,19 @@ from hostler.jobs.states import JobState
 BORDERS = list(every_border())
 
 
-async def crash_at(stage: Stage, at: At, times: int) -> tuple[str, int]:
-    """Accept the operation and crash at the border, `times` times over; the job, and how often the border came."""
-    subject, arguments = await case_of(at.operation).arrange(stage)
+async def crash_at(stage: Stage, at: At, times: int, called: str = "") -> tuple[str, int]:
+    """Accept the operation and crash at the border, `times` times over; the job, and how often the border came.
+
+    `called`: another operation than that of the border, of which it is a part.
+    """
+    called = called or at.operation
+    subject, arguments = await case_of(called).arrange(stage)
     await stage.close()
     job_id, crashed = "", 0
     for _ in range(times):
         reached = asyncio.Event()
         await stage.open(raising(at, Crash(), reached))
-        job_id = job_id or await stage.accept(at.operation, subject, arguments)
+        job_id = job_id or await stage.accept(called, subject, arguments)
         if not await crashed_or_ended(stage, job_id, reached):
             break
         crashed += 1

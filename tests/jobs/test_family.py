@@ -13,7 +13,7 @@ from hostler.jobs.errors import ConflictError
 from hostler.jobs.operation import Acceptance, ChildCall, Prepared, Subject
 from hostler.jobs.step import AnyStep, ChildrenStep
 from hostler.store.database import AnyRow
-from hostler.store.tables import job, job_limit
+from hostler.store.tables import event, job, job_limit, user
 
 NAMES = ("a", "b", "c")
 PLANTED = RuntimeError("planted")
@@ -100,7 +100,8 @@ async def test_what_a_part_had_stays_locked_until_the_whole_has_ended(
         await house.accept(part, name="other", exclusive=["vm/a"])
     assert refused.value.detail["job"] == job_id
     row = await house.row(job_id)
-    assert (row.state, row.waits, row.percent, row.replica) == ("running", True, 33, None)
+    # One is done, two are half done.
+    assert (row.state, row.waits, row.percent, row.replica) == ("running", True, 66, None)
     for task in world.tasks.values():
         task.ended = "done"
     assert (await house.ended(job_id)).state == "completed"
@@ -261,3 +262,135 @@ async def test_each_crash_leaves_the_family_whole(house: House, world: World, op
     assert (await house.ended(job_id)).state == "completed"
     assert set(world.made.values()) == {1}
     assert await held(house, job_id) == {"none"}
+
+
+async def test_who_restarts_it_asks_for_the_parts_too(house: House, world: World, operations: Operations) -> None:
+    """Who asked first may do nothing any more: neither the whole nor its parts run in that name."""
+    first, second = await house.user("first"), await house.user("second")
+    operation = parent(operations, operations.make(world.three()))
+    world.before["do two"] = failing_for("b")
+    await house.worker()
+    row = await house.ended(await house.accept(operation, first))
+    del world.before["do two"]
+    await house.write(user.update().where(user.c.id == first.user_id).values(enabled=False))
+    await house.engine.restart(row.id, second)
+    ended = await house.ended(row.id)
+    assert (ended.state, ended.user) == ("completed", "second")
+    assert [part.user for part in await children(house, row.id)] == ["first", "second", "first"]
+
+
+async def test_who_undoes_it_asks_for_the_parts_too(house: House, world: World, operations: Operations) -> None:
+    first, second = await house.user("first"), await house.user("second")
+    operation = parent(operations, operations.make(world.three()))
+    world.before["do two"] = failing_for("b")
+    await house.worker()
+    row = await house.ended(await house.accept(operation, first))
+    await house.write(user.update().where(user.c.id == first.user_id).values(enabled=False))
+    await house.engine.undo(row.id, second)
+    assert ((await house.ended(row.id)).resolution, world.there) == ("undone", set())
+
+
+async def half_undone(house: House, world: World, operations: Operations) -> AnyRow:
+    """A family whose undo broke at the part `b`: the others are taken back."""
+    row = await failed(house, world, operations)
+    world.before["undo one"] = failing_for("b")
+    await house.engine.undo(row.id, CALLER)
+    ended = await house.ended(row.id)
+    assert [child.resolution for child in await children(house, row.id)] == ["undone", None, "undone"]
+    return ended
+
+
+async def test_what_was_taken_back_is_not_made_again(house: House, world: World, operations: Operations) -> None:
+    row = await half_undone(house, world, operations)
+    with pytest.raises(ConflictError, match="was taken back"):
+        await house.engine.restart(row.id, CALLER)
+    assert (await house.row(row.id)).state == "failed"
+    assert {name for name, _ in world.there} == {"b"}
+
+
+async def test_what_was_taken_back_is_free_at_once(house: House, world: World, operations: Operations) -> None:
+    """And a later undo of the rest needs it no more."""
+    row = await half_undone(house, world, operations)
+    holds = [set((await house.holds(child.id)).values()) for child in await children(house, row.id)]
+    assert holds == [{"none"}, {"block"}, {"none"}]
+    await house.accept(operations.make((world.long_step("copy"),), "other"), name="later", exclusive=["vm/a"])
+    del world.before["undo one"]
+    await house.engine.undo(row.id, CALLER)
+    assert (await house.ended(row.id)).resolution == "undone"
+
+
+async def test_a_part_that_nobody_can_read_does_not_keep_the_others(
+    house: House, world: World, operations: Operations
+) -> None:
+    row = await failed(house, world, operations)
+    first = (await children(house, row.id))[0]
+    await house.write(job.update().where(job.c.id == first.id).values(plan={"unfit": 1}))
+    await house.engine.undo(row.id, CALLER)
+    ended = await house.ended(row.id)
+    assert (ended.state, ended.resolution, ended.error["code"]) == ("failed", None, "children_failed")
+    assert first.id in ended.error["message"]
+    assert [child.resolution for child in await children(house, row.id)] == [None, "undone", "undone"]
+    await house.engine.dismiss(row.id, CALLER)
+    assert await held(house, row.id) == {"none"}
+
+
+def grandparent(operations: Operations, part: str) -> str:
+    """Parents of parents: one `part`, itself a parent, of each of two names."""
+
+    def prepare(_self: object, at: Acceptance, subject: AnyRow | None, params: TrialParams) -> Prepared[TrialPlan]:
+        calls = [
+            ChildCall(job_id=at.new_id(), operation=part, subject=None, arguments={"name": name})
+            for name in ("left", "right")
+        ]
+        subject_of = Subject(kind="hardware-profile", id=at.new_id(), name=params.name)
+        return Prepared(plan=TrialPlan(name=params.name), subject=subject_of, title="Most", children=calls)
+
+    return operations.make((CHILDREN,), "most", prepare=prepare)
+
+
+async def test_parts_may_have_parts(house: House, world: World, operations: Operations) -> None:
+    """A failure far below fails all above it; restart and undo reach down to it."""
+    operation = grandparent(operations, parent(operations, operations.make(world.three())))
+    left = [failing_for("b")]
+    world.before["do two"] = lambda at: left[0](at) if left else None
+    await house.worker()
+    row = await house.run(operation)
+    assert (row.state, await states(house, row.id)) == ("failed", ["failed", "failed"])
+    left.clear()
+    await house.engine.restart(row.id, CALLER)
+    ended = await house.ended(row.id)
+    assert (ended.state, ended.percent) == ("completed", 100)
+    family = await house.rows(select(job.c.state, job.c.root_id).where(job.c.id != row.id))
+    assert {tuple(member) for member in family} == {("completed", row.id)}
+
+
+async def test_parts_of_parts_are_taken_back(house: House, world: World, operations: Operations) -> None:
+    operation = grandparent(operations, parent(operations, operations.make(world.three())))
+    world.before["do two"] = failing_for("b")
+    await house.worker()
+    row = await house.run(operation)
+    world.before["undo one"] = failing_for("b")
+    await house.engine.undo(row.id, CALLER)
+    assert (await house.ended(row.id)).resolution is None
+    del world.before["undo one"]
+    await house.engine.undo(row.id, CALLER)
+    assert ((await house.ended(row.id)).resolution, world.there) == ("undone", set())
+    members = await house.rows(select(job.c.resolution).where(job.c.id != row.id))
+    assert {member.resolution for member in members} == {"undone"}
+
+
+async def test_followers_see_how_far_the_parts_are(house: House, world: World, operations: Operations) -> None:
+    """Each step of a part moves the whole, and is news of it."""
+    operation = parent(operations, operations.make(world.three()))
+    await house.worker(at_once=1)
+    row = await house.run(operation)
+    news = await house.rows(select(event.c.body).where(event.c.object_id == row.id).order_by(event.c.seq))
+    told = [one.body["percent"] for one in news if one.body.get("percent", 0) and one.body["state"] == "running"]
+    assert told == sorted(told)
+    assert {11, 22, 33, 66} <= set(told)
+
+
+def test_a_job_has_one_set_of_parts(world: World, operations: Operations) -> None:
+    again: AnyStep[TrialPlan] = ChildrenStep(name="again", title="Do each again")
+    with pytest.raises(TypeError, match="same children"):
+        operations.make((CHILDREN, again))

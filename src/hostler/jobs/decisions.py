@@ -6,11 +6,11 @@ from hostler.domain.access.rights import Caller
 from hostler.jobs import family, trail, unreadable
 from hostler.jobs.errors import ConflictError, ForbiddenError, UnknownObjectError
 from hostler.jobs.operation import Operation
-from hostler.jobs.reopening import reopen
-from hostler.jobs.states import UNRESOLVED, JobState, Resolution, StepState
+from hostler.jobs.reopening import reopen, reopen_undo
+from hostler.jobs.states import UNRESOLVED, JobState, Resolution
 from hostler.jobs.unreadable import PLAN_TEXT
 from hostler.store.database import AnyRow
-from hostler.store.tables import job, job_step
+from hostler.store.tables import job
 
 
 def cancel(connection: Connection, job_id: str, caller: Caller, now: int) -> None:
@@ -41,15 +41,14 @@ def restart(connection: Connection, job_id: str, caller: Caller, now: int) -> No
     """
     row = _undecided(connection, job_id, caller, "restart")
     reopen(connection, row)
-    family.restart(connection, job_id, now)
     _queue_again(connection, row, caller, now, undoing=False)
+    family.restart(connection, job_id, now)
 
 
 def undo(connection: Connection, job_id: str, caller: Caller, now: int) -> None:
     """Go back over the plan, last step first, to what was before the job."""
     row = _undecided(connection, job_id, caller, "undo")
-    half_undone = (job_step.c.job_id == job_id, job_step.c.state == StepState.UNDOING)
-    connection.execute(update(job_step).where(*half_undone).values(handle=None))
+    reopen_undo(connection, job_id)
     _queue_again(connection, row, caller, now, undoing=True)
 
 

@@ -10,18 +10,20 @@ from typing import Any
 from sqlalchemy import Connection, and_, func, select, update
 
 from hostler.jobs import locks, trail, unreadable
+from hostler.jobs.errors import ConflictError
 from hostler.jobs.operation import Operation
-from hostler.jobs.reopening import reopen
-from hostler.jobs.states import ENDED, JobState, Resolution
+from hostler.jobs.reopening import reopen, reopen_undo
+from hostler.jobs.states import ENDED, JobState, Resolution, StepState
 from hostler.jobs.step import ChildrenStep
 from hostler.providers.errors import Next, ProviderError
 from hostler.store.database import AnyRow
-from hostler.store.tables import job
+from hostler.store.tables import job, job_step
 
 _SUCCEEDED = (JobState.COMPLETED, JobState.COMPLETED_WITH_INFO)
 _NEVER_BEGAN = and_(job.c.state == JobState.QUEUED, job.c.attempt == 0)
 _TOLD = 5
 """Failed children whose messages the parent repeats; the rest are counted."""
+_ASKER = (job.c.user_id, job.c.user, job.c.token_id, job.c.source)
 _SHOWN = (*(column for column in job.c if column is not job.c.plan), unreadable.PLAN_TEXT)
 
 
@@ -63,15 +65,21 @@ def result_of(connection: Connection, parent_id: str) -> dict[str, Any]:
 
 
 def begin_undo(connection: Connection, parent_id: str, now: int) -> None:
-    """Send every child back that was not undone yet."""
+    """Send every child back that was not undone yet. One whose plan cannot be read stays, and `left_of` names it."""
+    asker = _asker(connection, parent_id)
     for child in children_of(connection, parent_id):
-        if child.resolution == Resolution.UNDONE:
+        if child.resolution == Resolution.UNDONE or child.state not in ENDED:
             continue
-        if child.state in ENDED:
-            values = {"state": JobState.QUEUED, "undoing": True, "cancel_requested": False, "ended_at": None}
-            connection.execute(update(job).where(job.c.id == child.id).values(error=None, **values))
-            unreadable.resume(connection, child, now, "restart")
-            trail.job_event(connection, now, child.id, JobState.QUEUED, undoing=True)
+        try:
+            unreadable.resume(connection, child, now, "undo")
+        except ConflictError as why:
+            error = child.error or {"code": unreadable.CODE, "message": str(why), "left": []}
+            connection.execute(update(job).where(job.c.id == child.id).values(error=error))
+            continue
+        reopen_undo(connection, child.id)
+        values = {"state": JobState.QUEUED, "undoing": True, "cancel_requested": False, "ended_at": None}
+        connection.execute(update(job).where(job.c.id == child.id).values(error=None, **values, **asker))
+        trail.job_event(connection, now, child.id, JobState.QUEUED, undoing=True)
     end_unbegun(connection, parent_id, now)
 
 
@@ -84,7 +92,7 @@ def left_of(connection: Connection, parent_id: str) -> list[str]:
             continue
         error = child.error or {}
         left += error.get("left", ())
-        if "code" in error:
+        if "code" in error or not error.get("left"):
             failed.append(child)
     if failed:
         told = "; ".join(f"{child.title} (job {child.id}): {_why(child)}" for child in failed[:_TOLD])
@@ -93,13 +101,24 @@ def left_of(connection: Connection, parent_id: str) -> list[str]:
 
 
 def restart(connection: Connection, parent_id: str, now: int) -> None:
-    """Queue again the children that did not complete; the parent's next attempt waits for them."""
+    """Queue again the children that did not complete; the parent's next attempt waits for them.
+
+    ConflictError when one was taken back already: what it planned is gone, and there is only back for the others.
+    """
+    asker = _asker(connection, parent_id)
     for child in children_of(connection, parent_id):
+        if child.resolution == Resolution.UNDONE:
+            raise ConflictError(
+                f"Job {child.root_id} cannot be restarted: its part {child.title} (job {child.id}) was taken back.",
+                f"hostler job undo {child.root_id} or hostler job dismiss {child.root_id}",
+            )
         if child.state in _SUCCEEDED or child.state not in ENDED:
             continue
         reopen(connection, child)
         values = {"state": JobState.QUEUED, "undoing": False, "cancel_requested": False, "ended_at": None}
-        connection.execute(update(job).where(job.c.id == child.id).values(error=None, resolution=None, **values))
+        connection.execute(
+            update(job).where(job.c.id == child.id).values(error=None, resolution=None, **values, **asker)
+        )
         restart(connection, child.id, now)
         unreadable.resume(connection, child, now, "restart")
         trail.job_event(connection, now, child.id, JobState.QUEUED)
@@ -139,13 +158,24 @@ def dismiss(connection: Connection, parent_id: str, now: int) -> None:
 
 def child_ended(connection: Connection, parent_id: str, now: int) -> None:
     """Tell the parent how far its children are; the last one wakes it."""
-    ended = func.sum(job.c.state.in_(ENDED))
-    of = connection.execute(select(func.count(), ended).where(job.c.parent_id == parent_id)).one()
-    percent = min(100 * of[1] // of[0], 99)
-    waiting = update(job).where(job.c.id == parent_id, job.c.waits, job.c.state == JobState.RUNNING)
-    if connection.execute(waiting.values(percent=percent)).rowcount:
-        trail.job_event(connection, now, parent_id, JobState.RUNNING, percent=percent)
+    child_moved_on(connection, parent_id, now)
     wake(connection, parent_id, now)
+
+
+def child_moved_on(connection: Connection, parent_id: str, now: int) -> None:
+    """The step of the parent that waits is as far as its children are on average; those above it hear of it too."""
+    mean = int(connection.execute(select(func.avg(job.c.percent)).where(job.c.parent_id == parent_id)).scalar_one())
+    steps = connection.execute(select(job_step.c.state).where(job_step.c.job_id == parent_id)).scalars().all()
+    percent = min((100 * steps.count(StepState.DONE) + mean) // len(steps), 99)
+    waiting = update(job).where(job.c.id == parent_id, job.c.waits, job.c.state == JobState.RUNNING)
+    above = connection.execute(waiting.values(percent=percent).returning(job.c.parent_id)).first()
+    if above is None:
+        return
+    at_work = (job_step.c.job_id == parent_id, job_step.c.state.in_((StepState.INTENT, StepState.UNDOING)))
+    connection.execute(update(job_step).where(*at_work).values(percent=mean))
+    trail.job_event(connection, now, parent_id, JobState.RUNNING, percent=percent)
+    if above.parent_id is not None:
+        child_moved_on(connection, above.parent_id, now)
 
 
 def wake(connection: Connection, parent_id: str, now: int) -> None:
@@ -159,31 +189,37 @@ def wake(connection: Connection, parent_id: str, now: int) -> None:
 
 def free(connection: Connection, root_id: str) -> None:
     """The whole family lets go of everything it holds."""
-    for job_id in _family(connection, root_id):
-        locks.free(connection, job_id)
+    for member in _family(connection, root_id):
+        locks.free(connection, member.id)
 
 
 def block(connection: Connection, root_id: str) -> None:
-    """The root failed: what its completed children had is free, what the others had waits with it for a decision."""
-    for job_id, state in _family(connection, root_id).items():
-        if state in _SUCCEEDED:
-            locks.free(connection, job_id)
+    """The root failed: what completed or undone children had is free, the rest waits with it for a decision."""
+    for member in _family(connection, root_id):
+        if member.state in _SUCCEEDED or member.resolution == Resolution.UNDONE:
+            locks.free(connection, member.id)
         else:
-            locks.block(connection, job_id)
+            locks.block(connection, member.id)
 
 
 def take_again(connection: Connection, root_id: str, *, also_completed: bool) -> None:
-    """Lock again what the family held, all or nothing; of completed children only on demand."""
-    for job_id, state in _family(connection, root_id).items():
-        if also_completed or state not in _SUCCEEDED:
-            locks.take_again(connection, job_id, root_id)
+    """Lock again what the family held, all or nothing; of undone children nothing, of completed ones on demand."""
+    for member in _family(connection, root_id):
+        if member.resolution != Resolution.UNDONE and (also_completed or member.state not in _SUCCEEDED):
+            locks.take_again(connection, member.id, root_id)
 
 
-def _family(connection: Connection, root_id: str) -> dict[str, str]:
-    """The states of a job and of all below it, by their ids."""
-    tree = select(job.c.id, job.c.state).where(job.c.id == root_id).cte(recursive=True)
-    tree = tree.union_all(select(job.c.id, job.c.state).where(job.c.parent_id == tree.c.id))
-    return {row.id: row.state for row in connection.execute(select(tree.c.id, tree.c.state))}
+def _family(connection: Connection, root_id: str) -> Sequence[AnyRow]:
+    """A job and all below it: their ids, states and resolutions."""
+    shown = (job.c.id, job.c.state, job.c.resolution)
+    tree = select(*shown).where(job.c.id == root_id).cte(recursive=True)
+    tree = tree.union_all(select(*shown).where(job.c.parent_id == tree.c.id))
+    return connection.execute(select(tree)).all()
+
+
+def _asker(connection: Connection, parent_id: str) -> dict[str, Any]:
+    """Who asked for the parent's attempt asks for those of its children: rights are checked against them."""
+    return dict(connection.execute(select(*_ASKER).where(job.c.id == parent_id)).one()._mapping)
 
 
 def is_going(connection: Connection, parent_id: str) -> bool:

@@ -57,6 +57,8 @@ class Candidate(NamedTuple):
     undoing: bool
     cancel_requested: bool
     limit_key: str | None
+    parent_id: str | None
+    root_id: str
     user_id: str
     token_id: str | None
     plan: str
@@ -190,6 +192,8 @@ def _take(
         ended_at=None,
     )
     trail.job_event(connection, now, row.id, JobState.RUNNING, percent=row.percent)
+    if row.parent_id is not None:
+        family.child_moved_on(connection, row.parent_id, now)
     return Claimed(
         job_id=row.id,
         attempt=attempt,
@@ -214,16 +218,16 @@ def _give_up(
 ) -> None:
     if row.limit_key is not None:
         free_place(connection, row.limit_key)
-    error = unreadable.told(row.id, why, [step.name for step in touched(steps)])
+    error = unreadable.told(row.root_id, why, [step.name for step in touched(steps)])
     values = {"state": JobState.FAILED, "error": error, "replica": None, "ended_at": now}
-    failed = update(job).where(job.c.id == row.id).values(**values).returning(job.c.subject_id, job.c.parent_id)
-    subject_id, parent_id = connection.execute(failed).one()
-    if parent_id is None:
+    failed = update(job).where(job.c.id == row.id).values(**values).returning(job.c.subject_id)
+    subject_id = connection.execute(failed).scalar_one()
+    if row.parent_id is None:
         family.block(connection, row.id)
     operation.unreadable(connection, subject_id, now, dismissed=False)
     trail.job_event(connection, now, row.id, JobState.FAILED)
-    if parent_id is not None:
-        family.child_ended(connection, parent_id, now)
+    if row.parent_id is not None:
+        family.child_ended(connection, row.parent_id, now)
 
 
 def begin(connection: Connection, claimed: Claimed, now: int) -> None:
@@ -279,6 +283,8 @@ def succeed(connection: Connection, claimed: Claimed, n: int, result: Result, no
     """Record a step's result; whether a cancel was asked for. What the step itself records goes with it."""
     proof = _move_on(connection, claimed, percent=_percent(claimed, n + 1))
     _mark(connection, claimed, n, state=StepState.DONE, result=result, percent=100, ended_at=now, error=None)
+    if proof.parent_id is not None:
+        family.child_moved_on(connection, proof.parent_id, now)
     return proof.cancel_requested
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection, select
 
 from hostler.domain.access.rights import Caller
-from hostler.jobs.step import AnyStep, PlanT
+from hostler.jobs.step import AnyStep, ChildrenStep, PlanT
 from hostler.store.database import AnyRow
 from hostler.store.queries import nouns
 from hostler.store.tables import vm_mac
@@ -133,6 +133,8 @@ class Operation(Generic[ParamsT, PlanT]):
         names = [step.name for step in cls.steps]
         if len(set(names)) != len(names):
             raise TypeError(f"operation {cls.name()!r}: two steps have one name")
+        if sum(isinstance(step, ChildrenStep) for step in cls.steps) > 1:
+            raise TypeError(f"operation {cls.name()!r}: two steps would have the same children")
         for step in cls.steps:
             step.check()
         cls.registry[cls.name()] = cls()

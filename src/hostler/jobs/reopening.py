@@ -25,6 +25,12 @@ def reopen(connection: Connection, row: AnyRow) -> None:
         connection.execute(update(job).where(job.c.id == row.id).values(round=job.c.round + 1))
 
 
+def reopen_undo(connection: Connection, job_id: str) -> None:
+    """What was half undone is begun again, as if nothing had been told to go back."""
+    half_undone = (job_step.c.job_id == job_id, job_step.c.state == StepState.UNDOING)
+    connection.execute(update(job_step).where(*half_undone).values(handle=None))
+
+
 def _may_still_go_on(row: AnyRow) -> bool:
     """Whether a task may still run that the job gave up without its end: it is followed, never started beside it."""
     return not row.undoing and (row.error or {}).get("code") in _ENDS_OF_NO_TASK

@@ -68,12 +68,12 @@ def resume(connection: Connection, row: AnyRow, now: int, verb: str) -> None:
     operation.resumed(connection, plan, now)
 
 
-def told(job_id: str, why: str, touched: Sequence[str]) -> dict[str, Any]:
-    """The error of such a job. `touched` are the names of the steps whose effects may stand."""
+def told(root_id: str, why: str, touched: Sequence[str]) -> dict[str, Any]:
+    """The error of such a job, which is dismissed with its root. `touched`: steps whose effects may stand."""
     return {
         "code": CODE,
         "message": f"The stored plan of this job cannot be read by this version of Hostler: {why}",
-        "remedy": f"Look at what its steps may have left, then dismiss it: hostler job dismiss {job_id}",
+        "remedy": f"Look at what its steps may have left, then dismiss it: hostler job dismiss {root_id}",
         "next": Next.REPORT_BUG,
         "left": [f"what this step may have done: {name}" for name in touched],
     }

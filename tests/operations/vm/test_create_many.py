@@ -17,10 +17,11 @@ from hostler.store.tables import library_object, vm_mac
 
 async def arrange(stage: Stage) -> tuple[str | None, dict[str, Any]]:
     await stage.host()
-    return None, {"name": "web-##", "count": 3, "template": await stage.template()}
+    return None, {"name": "web-##", "count": 3, "template": await stage.template(), "wait_for_guest": True}
 
 
 CASE = Case(arrange)
+NOT_STARTED = {"start": False, "wait_for_guest": False}
 
 
 async def fleet(stage: Stage, hosts: int) -> None:
@@ -52,8 +53,8 @@ async def test_twenty_spread_over_the_fleet(stage: Stage) -> None:
 
 async def test_names_go_on_where_the_last_ones_ended(stage: Stage) -> None:
     _, arguments = await arrange(stage)
-    await stage.run("vm.create-many", None, arguments | {"start": False})
-    await stage.run("vm.create-many", None, arguments | {"start": False, "count": 2})
+    await stage.run("vm.create-many", None, arguments | NOT_STARTED)
+    await stage.run("vm.create-many", None, arguments | NOT_STARTED | {"count": 2})
     assert [row.name for row in await stage.vms()] == [f"web-{n:02}" for n in range(1, 6)]
 
 

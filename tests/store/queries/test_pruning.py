@@ -25,6 +25,14 @@ def add_job(connection: Connection, hold: str | None = "none", **values: Any) ->
         connection.execute(insert(job_object).values(job_id="j", object="vm/1", exclusive=True, hold=hold))
 
 
+def add_part(connection: Connection) -> None:
+    """A job that is a part of `j`, and completed long ago."""
+    columns = [column for column in job.c if column is not job.c.seq]
+    root = connection.execute(select(*columns).where(job.c.id == "j")).one()._mapping
+    part = {"id": "p", "parent_id": "j", "state": "completed", "resolution": None, "ended_at": OLD}
+    connection.execute(insert(job).values(**{**root, **part}))
+
+
 def left(connection: Connection) -> list[int]:
     tables = (job, job_step, job_object)
     return [connection.execute(select(func.count()).select_from(table)).scalar_one() for table in tables]
@@ -70,3 +78,20 @@ def test_young_jobs_and_those_that_nobody_decided_on_stay(
     before = left(connection)
     assert prune(connection, KEEP, NOW) == 0
     assert left(connection) == before
+
+
+@pytest.mark.parametrize(
+    "root",
+    [
+        {"state": "failed", "ended_at": OLD},
+        {"state": "running"},
+        {"state": "completed", "ended_at": YOUNG},
+    ],
+    ids=str,
+)
+def test_a_part_stays_as_long_as_the_whole_may_need_it(connection: Connection, root: dict[str, Any]) -> None:
+    add_job(connection, **root)
+    add_part(connection)
+    assert prune(connection, KEEP, NOW) == 0
+    connection.execute(job.update().where(job.c.id == "j").values(state="failed", resolution="undone", ended_at=OLD))
+    assert prune(connection, KEEP, NOW) == 2

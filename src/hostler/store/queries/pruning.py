@@ -1,7 +1,7 @@
 """What history is forgotten, and when: ended jobs, old news, averages, tombstones' places. The audit trail never."""
 
 from msgspec import Struct
-from sqlalchemy import Connection, Delete, Select, delete, or_, select
+from sqlalchemy import Connection, Delete, Select, and_, delete, exists, or_, select
 
 from hostler.domain.fabric.averages import MINUTE, SECOND, SIX_HOURS, TEN_MINUTES
 from hostler.store.tables import event, job, load_average, presence, vm
@@ -11,7 +11,7 @@ _ROWS_AT_ONCE = 2_000
 """Rows in one unit of work, so that nobody waits long behind it."""
 
 _COMPLETED = ("completed", "completed_with_info")
-"""Any other job that ended may still be restarted or undone, until somebody decided on it."""
+"""Any other job that ended may still be restarted or undone, with all its parts, until somebody decided on it."""
 
 
 class Retention(Struct, frozen=True, kw_only=True):
@@ -34,8 +34,11 @@ def _statements(keep: Retention, now: int) -> list[Delete]:
     def before(days: float) -> int:
         return now - int(days * _DAY)
 
-    decided = or_(job.c.state.in_(_COMPLETED), job.c.resolution.is_not(None))
-    ended = select(job.c.seq).where(job.c.ended_at < before(keep.jobs_days), decided)
+    root = job.alias()
+    undecided = and_(root.c.state.not_in(_COMPLETED), root.c.resolution.is_(None))
+    young = or_(root.c.ended_at.is_(None), root.c.ended_at >= before(keep.jobs_days))
+    needed = exists().where(root.c.id == job.c.root_id, or_(young, undecided))
+    ended = select(job.c.seq).where(job.c.ended_at < before(keep.jobs_days), ~needed)
     events = select(event.c.seq).where(event.c.at < before(keep.events_days))
     spans = ((MINUTE, keep.minutes_days), (TEN_MINUTES, keep.ten_minutes_days), (SIX_HOURS, keep.six_hours_days))
     old = [(load_average.c.span_seconds == span) & (load_average.c.slot_at < before(days)) for span, days in spans]
